@@ -1,0 +1,130 @@
+//! What the harness and the load generator say to each other.
+//!
+//! The harness writes one [`LoadPlan`] as a line of JSON to the child's standard input; the child writes one
+//! [`LoadLine`] a line to its standard output. Its standard error is for people.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything a load generator process has to know. One process plays one `[[load]]` of a scenario.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LoadPlan {
+    /// The scenario file as written (with `--set` applied), to be parsed again by the child.
+    pub scenario_toml: String,
+    /// Index of the `[[load]]` to play.
+    pub load: usize,
+    /// The run's seed; the child derives one generator per user from it.
+    pub seed: u64,
+    /// The run's common anchor, Unix milliseconds of the system clock.
+    pub anchor_ms: i64,
+    /// Wall seconds per real second.
+    pub speed: f64,
+    /// Base URLs of the instances; request `n` of a load goes to `n % targets`.
+    pub targets: Vec<String>,
+    /// The API keys of this load, by index.
+    pub keys: Vec<String>,
+    /// The supported symbols, most popular first.
+    pub symbols: Vec<String>,
+    /// Longest time to wait for an answer, real milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// One line from the load generator.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum LoadLine {
+    /// The generator is up and waits for its load to begin.
+    Ready {
+        /// The build id of the `scenarios` crate.
+        build: String,
+        /// `goose` (closed loop) or `open` (arrivals at a rate).
+        engine: String,
+    },
+    /// One request and its answer.
+    Request(RequestLine),
+    /// The load was played to its end.
+    Done {
+        /// Requests sent.
+        sent: u64,
+        /// Open loop: arrivals that were not sent because too many were in flight.
+        dropped: u64,
+        /// CPU time of the generator, microseconds.
+        cpu_us: u64,
+    },
+    /// The generator cannot go on.
+    Failed {
+        /// What, where and what to do.
+        message: String,
+    },
+}
+
+/// One request as the client saw it. Instants are real microseconds since the run's anchor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RequestLine {
+    /// When it was due (open loop) or sent (closed loop).
+    pub due_us: u64,
+    /// When its first byte was handed to the socket.
+    pub sent_us: u64,
+    /// When the answer's last byte had come, or when it failed.
+    pub answered_us: u64,
+    /// Index of the `[[journey]]`.
+    pub journey: u16,
+    /// The user (closed loop) or arrival (open loop) number.
+    pub user: u32,
+    /// Index into the plan's keys; none for a request without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<u32>,
+    /// Index into the plan's targets.
+    pub target: u16,
+    /// `/prices`, `/prices/{symbol}`, `/health` or `other`.
+    pub route: String,
+    /// The status that an admitted request like this is owed: 200, or 400, 401, 404, 405 for an invalid one.
+    /// (`304` is as good as the 200.)
+    pub owed: u16,
+    /// The symbols asked for, upper case, in order, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<String>,
+    /// The status answered; 0 when there was no answer.
+    pub status: u16,
+    /// Why there was no answer: `timeout`, `connect`, `reset`, `body` or `decode`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Body bytes on the wire, as sent (encoded).
+    pub wire_bytes: u32,
+    /// Body bytes after decoding.
+    pub plain_bytes: u32,
+    /// Whether the answer was gzip-encoded.
+    #[serde(default)]
+    pub gzip: bool,
+    /// The `Age` header, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_s: Option<u32>,
+    /// The `Cache-Status` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_status: Option<String>,
+    /// The `Retry-After` header, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u32>,
+    /// `code` of the problem document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Prices of a 200, in the order answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<ServedPrice>,
+    /// Symbols that a 200 named as unavailable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unavailable: Vec<String>,
+    /// Whether this is a repeat after a 429 (`on_reject`).
+    #[serde(default)]
+    pub repeat: bool,
+}
+
+/// One price of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServedPrice {
+    /// Upper-case symbol.
+    pub symbol: String,
+    /// The number as written in the JSON.
+    pub price: String,
+    /// `lastUpdated`, Unix milliseconds.
+    pub updated_ms: i64,
+}

@@ -1,0 +1,7 @@
+//! Gives the crate its build id.
+include!("../build/build_id.rs");
+
+fn main() {
+    let dir = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    emit_build_id(&dir, &["service/src", "service/Cargo.toml", "Cargo.lock"]);
+}

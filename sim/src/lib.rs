@@ -1,0 +1,3 @@
+//! Where scenarios are played: the world, its fakes and faults, the recording, the judge, the reports.
+
+pub mod record;

@@ -1,0 +1,208 @@
+//! Everything that happens in a simulation, as one closed enum.
+//!
+//! Instants (`at_us`) are real microseconds since the run's anchor; in virtual time they are virtual ones.
+//! Wall time is `start + speed × at`.
+
+use scenarios::wire::RequestLine;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A client request and its answer, from load `load`.
+    Request {
+        /// Index of the `[[load]]`.
+        load: u16,
+        /// What the client saw.
+        line: RequestLine,
+    },
+    /// The load generator of a load ended.
+    LoadEnded {
+        /// Index of the `[[load]]`.
+        load: u16,
+        /// Requests sent.
+        sent: u64,
+        /// Arrivals dropped for want of a free slot.
+        dropped: u64,
+        /// CPU time of the generator, microseconds.
+        cpu_us: u64,
+    },
+    /// A call that reached the fake CoinGecko, and its fate.
+    Upstream(UpstreamCall),
+    /// A request that reached the store front.
+    Store(StoreCall),
+    /// The rate limiter's counter moved: a request was admitted or refused by the conditional update.
+    Admission {
+        /// When the store answered.
+        at_us: u64,
+        /// Key id (hex SHA-256) of the counter.
+        key_id: String,
+        /// The window, as in `RATELIMIT#{window}`.
+        window: i64,
+        /// Whether the condition held.
+        admitted: bool,
+        /// The counter after an admission.
+        count: u32,
+    },
+    /// The lease item changed hands or was asked for.
+    Lease(LeaseEvent),
+    /// A price was written to the store.
+    PriceWrite {
+        /// When the store answered.
+        at_us: u64,
+        /// Upper-case symbol.
+        symbol: String,
+        /// The number as stored.
+        price: String,
+        /// `lastUpdated`, Unix milliseconds.
+        updated_ms: i64,
+        /// `fetchedAt`, Unix milliseconds.
+        fetched_ms: i64,
+        /// `ttl`, Unix seconds.
+        ttl_s: i64,
+    },
+    /// The schedule fired.
+    ScheduleFired {
+        /// When.
+        at_us: u64,
+        /// The count of this firing, from 0.
+        index: u32,
+    },
+    /// An update process ended.
+    UpdateEnded {
+        /// When.
+        at_us: u64,
+        /// The count of its firing.
+        index: u32,
+        /// Whether it exited with 0.
+        ok: bool,
+    },
+    /// A line of the service's EMF: the metrics of one document.
+    Emf {
+        /// When it was read.
+        at_us: u64,
+        /// `api` or `update`.
+        service: String,
+        /// Metric name → value.
+        values: Vec<(String, f64)>,
+    },
+    /// A JSON log line of the service at warning level or above, kept short.
+    Log {
+        /// When it was read.
+        at_us: u64,
+        /// The process, such as `api-0` or `update-3`.
+        process: String,
+        /// `WARN` or `ERROR`.
+        level: String,
+        /// The message.
+        message: String,
+    },
+    /// A sample of a child's memory.
+    Memory {
+        /// The process, such as `api-0`.
+        process: String,
+        /// Peak resident set size, bytes.
+        peak_rss: u64,
+        /// CPU time so far, microseconds.
+        cpu_us: u64,
+    },
+}
+
+/// A call that reached the fake CoinGecko.
+#[derive(Clone, Debug)]
+pub struct UpstreamCall {
+    /// When it came.
+    pub at_us: u64,
+    /// When its answer is complete (its delay included).
+    pub done_us: u64,
+    /// Path without query, such as `/api/v3/coins/markets`.
+    pub path: String,
+    /// Status answered; 0 for a hang or a cut connection.
+    pub status: u16,
+    /// The `Retry-After` sent, seconds.
+    pub retry_after_s: Option<u32>,
+    /// Whether it cost a monthly credit.
+    pub credit: bool,
+    /// Index of the `[[fault]]`s that touched it.
+    pub faults: Vec<u16>,
+}
+
+/// A request that reached the store front.
+#[derive(Clone, Debug)]
+pub struct StoreCall {
+    /// When it came.
+    pub at_us: u64,
+    /// How long the store behind took, microseconds.
+    pub store_us: u32,
+    /// What the front itself added, microseconds.
+    pub front_us: u32,
+    /// The operation, such as `UpdateItem`.
+    pub op: StoreOp,
+    /// What it was about.
+    pub subject: StoreSubject,
+    /// Whether it read strongly consistent.
+    pub consistent: bool,
+    /// Items asked for or written.
+    pub items: u16,
+    /// Items found (reads).
+    pub found: u16,
+    /// HTTP status.
+    pub status: u16,
+    /// Read capacity units.
+    pub rcu: f64,
+    /// Write capacity units.
+    pub wcu: f64,
+}
+
+/// DynamoDB operations that the service uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StoreOp {
+    /// `GetItem`.
+    GetItem,
+    /// `BatchGetItem`.
+    BatchGetItem,
+    /// `UpdateItem`.
+    UpdateItem,
+    /// `PutItem`.
+    PutItem,
+    /// `BatchWriteItem`.
+    BatchWriteItem,
+    /// Anything else.
+    Other,
+}
+
+/// What a store call was about, from its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StoreSubject {
+    /// `PRICE#…`.
+    Prices,
+    /// `APIKEY#…`/`METADATA`.
+    ApiKey,
+    /// `APIKEY#…`/`RATELIMIT#…`.
+    RateLimit,
+    /// `LEASE#prices`.
+    Lease,
+    /// Anything else.
+    Other,
+}
+
+/// A write to the lease item.
+#[derive(Clone, Debug)]
+pub struct LeaseEvent {
+    /// When the store answered.
+    pub at_us: u64,
+    /// The holder named in the request (`api-…` or `update-…`).
+    pub holder: String,
+    /// What was tried.
+    pub action: LeaseAction,
+    /// Whether the condition held.
+    pub held: bool,
+}
+
+/// The writes that the lease item sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseAction {
+    /// To take it.
+    Acquire,
+    /// To give it back (success or failure alike).
+    Release,
+}

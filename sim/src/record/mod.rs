@@ -1,0 +1,3 @@
+//! Everything that happened in a run.
+
+pub mod event;
