@@ -1,3 +1,6 @@
 //! Where scenarios are played: the world, its fakes and faults, the recording, the judge, the reports.
 
+pub mod clock;
 pub mod record;
+pub mod schedule;
+pub mod seed;

@@ -1,0 +1,145 @@
+//! The run's common clock: real microseconds since the anchor, and the wall time that they stand for.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// The clock of one run. Every process of the run computes the same wall time from the same three numbers.
+///
+/// The system clock is read once, when the run's clock is made; from then on time is monotonic.
+#[derive(Clone, Copy, Debug)]
+pub struct RunClock {
+    anchor_ms: i64,
+    start_ms: i64,
+    speed: f64,
+    /// The monotonic instant of the anchor; it may lie ahead while the stack is starting.
+    anchor: Instant,
+}
+
+impl RunClock {
+    /// A clock on which the scenario's `start` (Unix milliseconds) comes `lead` from now; from then on `speed`
+    /// wall seconds pass in each real second.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one home of reading the system clock in the simulation"
+    )]
+    pub fn starting_in(lead: Duration, start_ms: i64, speed: f64) -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Instant::now();
+        // The anchor is a whole millisecond, because that is what the processes are told.
+        let anchor_ms = (since_epoch + lead).as_millis() as i64 + 1;
+        let ahead = Duration::from_millis(anchor_ms as u64).saturating_sub(since_epoch);
+        Self {
+            anchor_ms,
+            start_ms,
+            speed,
+            anchor: now + ahead,
+        }
+    }
+
+    /// Real microseconds since the anchor; 0 before it.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        Instant::now().saturating_duration_since(self.anchor).as_micros() as u64
+    }
+
+    /// Whether the scenario has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        Instant::now() >= self.anchor
+    }
+
+    /// The wall time, Unix milliseconds, at a real instant of the run.
+    #[must_use]
+    pub fn wall_ms(&self, at_us: u64) -> i64 {
+        self.start_ms + (at_us as f64 * self.speed / 1000.0).floor() as i64
+    }
+
+    /// The wall time now, Unix milliseconds.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.wall_ms(self.now_us())
+    }
+
+    /// The wall time that has passed since the scenario's start at a real instant of the run.
+    #[must_use]
+    pub fn wall_since_start(&self, at_us: u64) -> Duration {
+        Duration::from_micros(at_us).mul_f64(self.speed)
+    }
+
+    /// The real instant of a wall time, given as its distance from the scenario's start.
+    #[must_use]
+    pub fn at_us_of_wall(&self, since_start: Duration) -> u64 {
+        self.real(since_start).as_micros() as u64
+    }
+
+    /// The real time in which `wall` passes.
+    #[must_use]
+    pub fn real(&self, wall: Duration) -> Duration {
+        wall.div_f64(self.speed)
+    }
+
+    /// The monotonic instant of a wall time, given as its distance from the scenario's start.
+    #[must_use]
+    pub fn instant_of_wall(&self, since_start: Duration) -> Instant {
+        self.anchor + self.real(since_start)
+    }
+
+    /// The common anchor, Unix milliseconds of the system clock.
+    #[must_use]
+    pub fn anchor_ms(&self) -> i64 {
+        self.anchor_ms
+    }
+
+    /// The scenario's start, Unix milliseconds.
+    #[must_use]
+    pub fn start_ms(&self) -> i64 {
+        self.start_ms
+    }
+
+    /// Wall seconds per real second.
+    #[must_use]
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+
+    /// The value of `CLOCK` for the service's processes.
+    #[must_use]
+    pub fn env(&self) -> String {
+        format!("{},{},{}", self.anchor_ms, self.start_ms, self.speed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START_MS: i64 = 1_772_409_600_000;
+
+    #[test]
+    fn wall_time_runs_at_the_speed() {
+        let clock = RunClock::starting_in(Duration::ZERO, START_MS, 120.0);
+        assert_eq!(clock.wall_ms(0), START_MS);
+        assert_eq!(clock.wall_ms(2_500_000), START_MS + 300_000);
+        assert_eq!(clock.wall_since_start(500_000), Duration::from_secs(60));
+        assert_eq!(clock.at_us_of_wall(Duration::from_secs(300)), 2_500_000);
+        assert_eq!(clock.env(), format!("{},{START_MS},120", clock.anchor_ms()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn before_the_anchor_it_is_the_start() {
+        let clock = RunClock::starting_in(Duration::from_millis(500), START_MS, 10.0);
+        assert!(!clock.has_begun());
+        assert_eq!((clock.now_us(), clock.now_ms()), (0, START_MS));
+
+        tokio::time::sleep_until(clock.instant_of_wall(Duration::from_secs(20))).await;
+        assert!(clock.has_begun());
+        // Tokio's timers have a granularity of a millisecond.
+        let late_us = clock.now_us().abs_diff(2_000_000);
+        assert!(
+            late_us <= 1_000,
+            "20 wall seconds are 2 real seconds, off by {late_us} µs"
+        );
+    }
+}
