@@ -3,7 +3,12 @@
 //! Everything else takes `now` as an argument or asks the [`Clock`] in [`crate::App`]. Durations and sleeps
 //! are tokio's, so that a paused runtime moves them.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 /// Wall time in Unix epoch milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,3 +37,148 @@ pub trait Clock: Send + Sync + fmt::Debug {
 
 /// A shared clock.
 pub type SharedClock = Arc<dyn Clock>;
+
+/// The operating system's clock, read at every call: it is what other processes see, and time that passes
+/// while Lambda keeps this one frozen counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        system_now()
+    }
+}
+
+/// What `CLOCK` says: wall = `start_ms` + `speed` × (system time − `anchor_ms`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FastClockSpec {
+    /// System time, Unix ms, at which the wall clock stands at `start_ms`; the same for all processes of a run.
+    pub anchor_ms: i64,
+    /// Wall time at the anchor, Unix ms.
+    pub start_ms: i64,
+    /// Wall seconds per real second.
+    pub speed: f64,
+}
+
+/// `CLOCK` could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected `<anchor ms>,<start ms>,<speed>` with a speed from 1 to 100000, got `{0}`")]
+pub struct ClockFormatError(String);
+
+impl FromStr for FastClockSpec {
+    type Err = ClockFormatError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = || ClockFormatError(text.chars().take(60).collect());
+        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+        let [anchor, start, speed] = parts.as_slice() else {
+            return Err(refused());
+        };
+        let spec = Self {
+            anchor_ms: anchor.parse().map_err(|_| refused())?,
+            start_ms: start.parse().map_err(|_| refused())?,
+            speed: speed.parse().map_err(|_| refused())?,
+        };
+        if (1.0..=100_000.0).contains(&spec.speed) {
+            Ok(spec)
+        } else {
+            Err(refused())
+        }
+    }
+}
+
+/// A wall clock that runs fast, for simulation. The system time is read once; from then on it is monotonic.
+#[derive(Clone, Copy, Debug)]
+pub struct FastClock {
+    spec: FastClockSpec,
+    /// Real ms since the anchor when this clock was made.
+    since_anchor_ms: i64,
+    /// The monotonic instant when this clock was made.
+    base: Instant,
+}
+
+impl FastClock {
+    /// Starts the clock of this process.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one home of wall time")]
+    pub fn start(spec: FastClockSpec) -> Self {
+        Self {
+            spec,
+            since_anchor_ms: system_now().0 - spec.anchor_ms,
+            base: Instant::now(),
+        }
+    }
+
+    fn at(&self, since_base: Duration) -> Timestamp {
+        let real_ms = self.since_anchor_ms as f64 + since_base.as_secs_f64() * 1000.0;
+        Timestamp(self.spec.start_ms + (real_ms * self.spec.speed).floor() as i64)
+    }
+}
+
+impl Clock for FastClock {
+    fn now(&self) -> Timestamp {
+        self.at(self.base.elapsed())
+    }
+
+    fn speed(&self) -> f64 {
+        self.spec.speed
+    }
+}
+
+/// The clock that a configuration asks for.
+#[must_use]
+pub fn clock(spec: Option<FastClockSpec>) -> SharedClock {
+    match spec {
+        Some(spec) => Arc::new(FastClock::start(spec)),
+        None => Arc::new(SystemClock),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one home of wall time")]
+fn system_now() -> Timestamp {
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_clock_starts_where_it_is_told_and_runs_at_its_speed() {
+        let spec: FastClockSpec = "1000, 500000, 60".parse().expect("valid");
+        let clock = FastClock {
+            since_anchor_ms: 250,
+            ..FastClock::start(spec)
+        };
+        assert_eq!(clock.at(Duration::ZERO), Timestamp(500_000 + 250 * 60));
+        assert_eq!(clock.at(Duration::from_millis(10)), Timestamp(500_000 + 260 * 60));
+        assert_eq!(clock.wall(Duration::from_secs(1)), Duration::from_secs(60));
+        assert_eq!(clock.real(Duration::from_secs(60)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn two_processes_agree_on_the_time() {
+        let anchor = system_now().0;
+        let spec = FastClockSpec {
+            anchor_ms: anchor,
+            start_ms: 0,
+            speed: 100.0,
+        };
+        let (first, second) = (FastClock::start(spec), FastClock::start(spec));
+        let (a, b) = (first.now().0, second.now().0);
+        assert!(
+            b >= a - 100,
+            "the second, asked later, is at most a millisecond of rounding behind: {a} {b}"
+        );
+    }
+
+    #[test]
+    fn a_speed_below_one_and_other_text_is_refused() {
+        for text in ["", "1,2,0.5", "1,2,NaN", "1,2,3,4", "a,2,3", "1,2,1e9"] {
+            assert!(text.parse::<FastClockSpec>().is_err(), "{text}");
+        }
+    }
+}

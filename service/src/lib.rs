@@ -4,4 +4,5 @@
 pub const BUILD_ID: &str = env!("BUILD_ID");
 
 pub mod clock;
+pub mod config;
 pub mod rng;
