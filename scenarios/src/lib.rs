@@ -3,4 +3,5 @@
 /// Build id of this crate and the lockfile: harness and load generator must agree on it.
 pub const BUILD_ID: &str = env!("BUILD_ID");
 
+pub mod format;
 pub mod wire;
