@@ -3,6 +3,16 @@
 /// Hash of the service's sources and the lockfile, and the profile: every binary prints it with `--version`.
 pub const BUILD_ID: &str = env!("BUILD_ID");
 
+pub mod app;
 pub mod clock;
+pub mod coingecko;
 pub mod config;
+pub mod metrics;
+pub mod models;
+pub mod prices;
 pub mod rng;
+pub mod store;
+pub mod symbols;
+pub mod update;
+
+pub use app::App;

@@ -1,0 +1,50 @@
+//! Everything a request handler or an update is handed: configuration, the five seams, process state.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::SharedClock, coingecko::upstream::Upstream, config::Config, metrics::Emf, rng::Rng, store::Store,
+    symbols::SymbolTable,
+};
+
+/// One process's service. Cheap to clone; clones share all state.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The supported set.
+    pub symbols: Arc<SymbolTable>,
+    /// Wall time (seam).
+    pub clock: SharedClock,
+    /// The table (seam).
+    pub store: Arc<dyn Store>,
+    /// CoinGecko (seam).
+    pub upstream: Upstream,
+    /// Randomness (seam).
+    pub rng: Arc<dyn Rng>,
+    /// Where metrics documents go (seam).
+    pub emf: Arc<dyn Emf>,
+}
+
+impl App {
+    /// Builds the service around its seams, with empty process state.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        clock: SharedClock,
+        store: Arc<dyn Store>,
+        upstream: Upstream,
+        rng: Arc<dyn Rng>,
+        emf: Arc<dyn Emf>,
+    ) -> Self {
+        Self {
+            symbols: Arc::new(SymbolTable::new(config.supported_symbols.as_deref())),
+            config: Arc::new(config),
+            clock,
+            store,
+            upstream,
+            rng,
+            emf,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The upstream seam: an HTTP exchange with CoinGecko as a boxed tower service.
+//!
+//! Only bytes cross it. Timeouts, retries, the body limit and decoding live above, in `client`.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::{Request, Response, uri::Scheme};
+use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tower::util::BoxCloneSyncService;
+
+/// Any error of a transport.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// A streaming answer.
+pub type UpstreamBody = UnsyncBoxBody<Bytes, BoxError>;
+/// A request; it has no body.
+pub type UpstreamRequest = Request<Empty<Bytes>>;
+/// `http::Request` → `http::Response` with a streaming body.
+pub type Upstream = BoxCloneSyncService<UpstreamRequest, Response<UpstreamBody>, BoxError>;
+
+type Http = Client<HttpConnector, Empty<Bytes>>;
+type Https = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+
+/// Real sockets. The TLS configuration is built by the first call to an `https` address.
+///
+/// Connections are not kept: there is one call in minutes, and on Lambda a kept connection would be dead by then.
+#[must_use]
+pub fn https_upstream() -> Upstream {
+    static TLS: OnceLock<Https> = OnceLock::new();
+    let plain: Http = builder().build_http();
+    Upstream::new(tower::service_fn(move |request: UpstreamRequest| {
+        let answer = if request.uri().scheme() == Some(&Scheme::HTTPS) {
+            TLS.get_or_init(|| builder().build(tls_connector())).request(request)
+        } else {
+            plain.request(request)
+        };
+        async move { Ok(answer.await?.map(|body| body.map_err(BoxError::from).boxed_unsync())) }
+    }))
+}
+
+fn builder() -> hyper_util::client::legacy::Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_max_idle_per_host(0);
+    builder
+}
+
+/// Ring passed explicitly: a build that unifies features may hold two providers, and then no default is safe.
+fn tls_connector() -> HttpsConnector<HttpConnector> {
+    let provider = rustls::crypto::ring::default_provider();
+    let config = rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default protocol versions")
+        .with_webpki_roots()
+        .with_no_client_auth();
+    HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build()
+}
