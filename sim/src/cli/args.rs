@@ -1,0 +1,220 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use scenarios::format::model::Plan;
+
+/// What was asked for.
+#[derive(Debug, Parser)]
+#[command(
+    name = "crypto-watch-sim",
+    version = version(),
+    about = "Plays Crypto Watch under load and faults on this machine, and judges what users saw",
+    after_help = "Exit codes: 0 all held · 1 an expectation failed · 2 bad usage or scenario · 3 the harness failed"
+)]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the built-in scenarios and suites
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Play scenarios and judge them
+    Run(RunArgs),
+    /// Run a fake alone
+    #[command(subcommand)]
+    Fake(FakeCommand),
+    /// Print the JSON Schemas of the scenario format and of report.json
+    Schema {
+        /// Only one of them
+        #[arg(value_enum)]
+        of: Option<SchemaOf>,
+    },
+    /// Tell what this machine can play
+    Doctor,
+}
+
+/// The fakes.
+#[derive(Debug, Subcommand)]
+pub enum FakeCommand {
+    /// The fake CoinGecko, until it is interrupted
+    Coingecko {
+        /// Listen on this port of 127.0.0.1; 0 = any free one
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// The plan whose limits apply
+        #[arg(long, value_enum, default_value_t = PlanName::Demo)]
+        plan: PlanName,
+        /// The seed of the market
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+/// A CoinGecko plan by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanName {
+    /// No key
+    Keyless,
+    /// The free key
+    Demo,
+    /// The smallest paid plan
+    Basic,
+    /// The middle paid plan
+    Analyst,
+}
+
+impl From<PlanName> for Plan {
+    fn from(name: PlanName) -> Self {
+        match name {
+            PlanName::Keyless => Self::Keyless,
+            PlanName::Demo => Self::Demo,
+            PlanName::Basic => Self::Basic,
+            PlanName::Analyst => Self::Analyst,
+        }
+    }
+}
+
+/// The documents that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A scenario file
+    Scenario,
+    /// report.json
+    Report,
+}
+
+/// What to play, and how.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Names of scenarios or suites, or scenario files; none = the suite `smoke`
+    #[arg(value_name = "NAME|SUITE|FILE")]
+    pub what: Vec<String>,
+    /// The clock to play on
+    #[arg(long, value_enum, default_value_t = ClockArg::Real)]
+    pub clock: ClockArg,
+    /// How requests reach the service
+    #[arg(long, value_enum, default_value_t = Via::Direct)]
+    pub via: Via,
+    /// The DynamoDB: memory, embedded, dynamodb-local or a URL
+    #[arg(long, default_value = "embedded")]
+    pub store: String,
+    /// Play with this seed instead of the scenario's
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Play this many times faster than production; default: as fast as is sound, up to 120
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub compress: Option<u32>,
+    /// Override a key of the scenario, such as stack.cache_ttl=60s; the same key twice = both are played
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub overrides: Vec<(String, String)>,
+    /// Set an environment variable of the service beneath the scenario's back
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = key_value)]
+    pub env: Vec<(String, String)>,
+    /// Break a part of the stack on purpose
+    #[arg(long, value_enum)]
+    pub sabotage: Option<Sabotage>,
+    /// Also play each scenario without its faults
+    #[arg(long)]
+    pub twin: bool,
+    /// How many scenarios are played at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Start no more scenarios after one has failed
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Play twice and compare
+    #[arg(long)]
+    pub check_determinism: bool,
+    /// Where the results go
+    #[arg(long, value_name = "DIR", default_value = "target/sim")]
+    pub out: PathBuf,
+}
+
+/// The clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClockArg {
+    /// Simulated time
+    Virtual,
+    /// The machine's time, perhaps sped up
+    Real,
+    /// One after the other
+    Both,
+}
+
+/// How requests reach the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Via {
+    /// Straight to the API processes
+    Direct,
+    /// Through an emulated API Gateway and Lambda
+    Lambda,
+}
+
+/// What can be broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sabotage {
+    /// The store front strips the condition from writes to the refresh lease, so that everyone gets it
+    DropLeaseCondition,
+}
+
+/// `0.0.0 (build 0123456789abcdef-release)`: the build id that the service's binaries beside must have, too.
+fn version() -> String {
+    format!("{} (build {})", env!("CARGO_PKG_VERSION"), service::BUILD_ID)
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_reads_repeated_settings_in_order() {
+        let cli = Cli::try_parse_from([
+            "crypto-watch-sim",
+            "run",
+            "steady",
+            "--set",
+            "stack.cache_ttl=60s",
+            "--set",
+            "stack.cache_ttl=5m",
+            "--env",
+            "A=b=c",
+        ]);
+        let Command::Run(run) = cli.expect("valid").command else {
+            panic!("it is `run`")
+        };
+        assert_eq!(run.what, ["steady"]);
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(
+            run.overrides,
+            [pair("stack.cache_ttl", "60s"), pair("stack.cache_ttl", "5m")]
+        );
+        assert_eq!(run.env, [pair("A", "b=c")]);
+        assert_eq!((run.clock, run.via, run.jobs), (ClockArg::Real, Via::Direct, 1));
+        assert!(Cli::try_parse_from(["crypto-watch-sim", "run", "--set", "nothing"]).is_err());
+        assert!(Cli::try_parse_from(["crypto-watch-sim", "run", "--compress", "0"]).is_err());
+    }
+}

@@ -1,0 +1,290 @@
+//! How many times faster than production a scenario may be played in real time.
+//!
+//! Request-scale time does not run faster with the wall clock. So a wait of `W` real seconds takes `N × W` wall
+//! seconds, which must stay small against the cache TTL; and a rate of `r` requests a second becomes `N × r`, which
+//! this machine must be able to serve.
+
+use std::time::Duration;
+
+use scenarios::format::{
+    FaultKind,
+    fault::{CoinGeckoFault, Latency, StoreFault},
+    model::{Load, Scenario, Shape},
+};
+use service::config::Config;
+
+/// Requests a second that any machine that this is meant for serves through the whole stack without queueing.
+pub const SERVABLE_RATE: f64 = 400.0;
+/// The highest factor that is chosen without being asked for.
+const AUTOMATIC_MOST: u32 = 120;
+/// The part of the cache TTL that a request-scale wait may take on the wall clock.
+const TTL_PART: f64 = 5.0;
+/// The longest request-scale wait when nothing is slowed down: the fake answers on loopback in a few milliseconds.
+const UNDISTURBED_WAIT: Duration = Duration::from_millis(50);
+
+/// What bounds the factor of a scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounds {
+    /// The longest request-scale wait that it can cause, real time.
+    pub longest_wait: Duration,
+    /// Its cache TTL, wall time.
+    pub cache_ttl: Duration,
+    /// Its peak rate, requests per wall second, as planned.
+    pub peak_rate: f64,
+}
+
+/// Why a factor is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CompressError {
+    /// Waits would be too long on the wall clock.
+    #[error(
+        "--compress {factor} is too fast: a request may wait {longest_wait:?} of real time, which would be {wall:?} on \
+         the wall clock, more than a fifth of cache_ttl {cache_ttl:?}; the largest usable factor is {largest}"
+    )]
+    Waits {
+        /// What was asked for.
+        factor: u32,
+        /// The longest wait, real time.
+        longest_wait: Duration,
+        /// The longest wait, wall time.
+        wall: Duration,
+        /// The scenario's cache TTL.
+        cache_ttl: Duration,
+        /// What could be played.
+        largest: u32,
+    },
+    /// More requests a second than can be served.
+    #[error(
+        "--compress {factor} is too fast: {peak_rate:.1} requests/s become {real_rate:.0} requests/s, more than the \
+         {SERVABLE_RATE:.0} requests/s counted on; the largest usable factor is {largest}"
+    )]
+    Rate {
+        /// What was asked for.
+        factor: u32,
+        /// Requests per wall second.
+        peak_rate: f64,
+        /// Requests per real second.
+        real_rate: f64,
+        /// What could be played.
+        largest: u32,
+    },
+    /// Even uncompressed there are more requests a second than can be served.
+    #[error(
+        "the load peaks at {peak_rate:.0} requests/s, more than the {SERVABLE_RATE:.0} requests/s counted on; lower \
+         its rate"
+    )]
+    TooMuch {
+        /// Requests per second.
+        peak_rate: f64,
+    },
+}
+
+impl Bounds {
+    /// The bounds of a scenario on a service with this configuration.
+    #[must_use]
+    pub fn new(scenario: &Scenario, config: &Config) -> Self {
+        Self {
+            longest_wait: longest_wait(scenario, config),
+            cache_ttl: scenario.stack.cache_ttl,
+            peak_rate: peak_rate(scenario),
+        }
+    }
+
+    /// The largest usable factor, at least 1.
+    #[must_use]
+    pub fn largest(&self) -> u32 {
+        self.largest_by_waits().min(self.largest_by_rate()).max(1)
+    }
+
+    /// The factor to play at: the one asked for, or else the largest usable one up to 120.
+    ///
+    /// # Errors
+    /// When the one asked for, or even 1, distorts what is measured.
+    pub fn choose(&self, asked: Option<u32>) -> Result<u32, CompressError> {
+        if self.peak_rate > SERVABLE_RATE {
+            return Err(CompressError::TooMuch {
+                peak_rate: self.peak_rate,
+            });
+        }
+        let largest = self.largest();
+        let Some(factor) = asked else {
+            return Ok(largest.min(AUTOMATIC_MOST));
+        };
+        if factor <= largest {
+            return Ok(factor);
+        }
+        if factor > self.largest_by_waits() {
+            let Self {
+                longest_wait,
+                cache_ttl,
+                ..
+            } = *self;
+            return Err(CompressError::Waits {
+                factor,
+                longest_wait,
+                wall: longest_wait * factor,
+                cache_ttl,
+                largest,
+            });
+        }
+        let peak_rate = self.peak_rate;
+        Err(CompressError::Rate {
+            factor,
+            peak_rate,
+            real_rate: peak_rate * f64::from(factor),
+            largest,
+        })
+    }
+
+    /// At 1 nothing is distorted, however long the wait.
+    fn largest_by_waits(&self) -> u32 {
+        let factor = self.cache_ttl.as_secs_f64() / TTL_PART / self.longest_wait.as_secs_f64();
+        // A hair of tolerance, so that 60 s / 50 ms is 1200 and not 1199.
+        ((factor + 1e-9).floor() as u32).max(1)
+    }
+
+    fn largest_by_rate(&self) -> u32 {
+        if self.peak_rate <= 0.0 {
+            return u32::MAX;
+        }
+        (SERVABLE_RATE / self.peak_rate + 1e-9).floor() as u32
+    }
+}
+
+/// The longest request-scale wait that a scenario can cause, real time.
+fn longest_wait(scenario: &Scenario, config: &Config) -> Duration {
+    let refresh_bound = config.refresh_wait.max(config.update_timeout);
+    let waits = scenario.faults.iter().map(|fault| match &fault.kind {
+        FaultKind::CoinGecko(kind) => coingecko_wait(kind, config).min(refresh_bound),
+        FaultKind::Store(StoreFault::Latency { latency }) => slowest(*latency).min(config.store_timeout * 2),
+        FaultKind::Store(StoreFault::Hang { .. } | StoreFault::LostAnswer) => config.store_timeout * 2,
+        FaultKind::Store(_) | FaultKind::Service(_) | FaultKind::Schedule(_) | FaultKind::Clients(_) => {
+            UNDISTURBED_WAIT
+        }
+    });
+    waits.fold(UNDISTURBED_WAIT, Duration::max)
+}
+
+fn coingecko_wait(kind: &CoinGeckoFault, config: &Config) -> Duration {
+    match kind {
+        CoinGeckoFault::Latency { latency } if slowest(*latency) < config.attempt_timeout => {
+            slowest(*latency)
+        }
+        CoinGeckoFault::Latency { .. }
+        | CoinGeckoFault::SlowBody { .. }
+        | CoinGeckoFault::ConnectFail { .. } => all_attempts(config.attempt_timeout, config),
+        CoinGeckoFault::Hang { at_most } => all_attempts(config.attempt_timeout.min(*at_most), config),
+        _ => UNDISTURBED_WAIT,
+    }
+}
+
+/// Every attempt takes `attempt`, and the backoffs between them are as long as they can be.
+fn all_attempts(attempt: Duration, config: &Config) -> Duration {
+    let backoffs = (0..config.retry_attempts.saturating_sub(1))
+        .map(|retry| (config.retry_base * 2u32.pow(retry)).min(config.retry_cap))
+        .sum::<Duration>();
+    attempt * config.retry_attempts + backoffs
+}
+
+fn slowest(latency: Latency) -> Duration {
+    match latency {
+        Latency::Fixed(duration) | Latency::Lognormal { p99: duration, .. } => duration,
+    }
+}
+
+/// The most requests per wall second that the loads ask for together.
+///
+/// Users without think time are left out: they ask for as much as is served, at any factor.
+fn peak_rate(scenario: &Scenario) -> f64 {
+    let together = |at: Duration| -> f64 {
+        scenario
+            .loads_at(at)
+            .map(|(_, load)| requests_per_second(load, scenario))
+            .sum()
+    };
+    scenario
+        .loads
+        .iter()
+        .map(|load| together(load.at))
+        .fold(0.0, f64::max)
+}
+
+fn requests_per_second(load: &Load, scenario: &Scenario) -> f64 {
+    let journeys = || {
+        load.journeys
+            .iter()
+            .filter_map(|index| scenario.journeys.get(*index))
+    };
+    let weights: f64 = journeys().map(|journey| f64::from(journey.weight)).sum();
+    let gets: f64 = journeys()
+        .map(|journey| f64::from(journey.weight) * journey.get.len() as f64)
+        .sum();
+    if weights <= 0.0 {
+        return 0.0;
+    }
+    match &load.shape {
+        Shape::Rate(points) => points.iter().copied().fold(0.0, f64::max) * gets / weights,
+        Shape::Users(users) => {
+            let thinking: f64 = journeys()
+                .map(|journey| {
+                    f64::from(journey.weight) * journey.get.len() as f64 * journey.think.as_secs_f64()
+                })
+                .sum();
+            if thinking <= 0.0 {
+                0.0
+            } else {
+                f64::from(*users) * gets / thinking
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bounds(longest_wait_ms: u64, peak_rate: f64) -> Bounds {
+        Bounds {
+            longest_wait: Duration::from_millis(longest_wait_ms),
+            cache_ttl: Duration::from_secs(300),
+            peak_rate,
+        }
+    }
+
+    #[test]
+    fn without_a_wish_the_largest_usable_up_to_120_is_taken() {
+        assert_eq!(bounds(50, 1.0).largest(), 400);
+        assert_eq!(bounds(50, 1.0).choose(None), Ok(120));
+        assert_eq!(bounds(50, 10.0).choose(None), Ok(40));
+        assert_eq!(bounds(15_600, 1.0).choose(None), Ok(3));
+        assert_eq!(bounds(50, 0.0).largest(), 1200);
+    }
+
+    #[test]
+    fn too_fast_is_refused_with_the_largest_usable() {
+        let refuse = |bounds: Bounds, factor| bounds.choose(Some(factor)).expect_err("too fast");
+        insta::assert_snapshot!(refuse(bounds(2_000, 1.0), 60), @"--compress 60 is too fast: a request may wait 2s of real time, which would be 120s on the wall clock, more than a fifth of cache_ttl 300s; the largest usable factor is 30");
+        insta::assert_snapshot!(refuse(bounds(50, 25.0), 60), @"--compress 60 is too fast: 25.0 requests/s become 1500 requests/s, more than the 400 requests/s counted on; the largest usable factor is 16");
+        insta::assert_snapshot!(refuse(bounds(50, 1000.0), 1), @"the load peaks at 1000 requests/s, more than the 400 requests/s counted on; lower its rate");
+    }
+
+    #[test]
+    fn real_speed_is_never_refused_for_a_wait() {
+        assert_eq!(bounds(100_000, 1.0).choose(Some(1)), Ok(1));
+        assert_eq!(bounds(100_000, 1.0).choose(None), Ok(1));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_chosen_keeps_both_rules(wait_ms in 50u64..60_000, rate in 0.01f64..400.0) {
+            let bounds = bounds(wait_ms, rate);
+            let factor = bounds.choose(None).expect("the rate can be served");
+            prop_assert!(factor == 1 || bounds.longest_wait * factor <= bounds.cache_ttl / 5);
+            prop_assert!(f64::from(factor) * rate <= SERVABLE_RATE + 1e-6);
+            prop_assert!(bounds.choose(Some(bounds.largest())).is_ok());
+            prop_assert!(bounds.choose(Some(bounds.largest() + 1)).is_err());
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What the service's processes write to their standard output: JSON logs and EMF documents, one a line.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{clock::RunClock, record::event::Event, world::children::Keep};
+
+/// Log messages are kept short in the recording, in characters.
+const MESSAGE_CHARS: usize = 200;
+
+/// Where a line comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// `api` or `update`.
+    pub service: &'static str,
+    /// The process, such as `api-0`.
+    pub process: String,
+}
+
+/// What a line is.
+#[derive(Debug)]
+pub enum Line {
+    /// An EMF document.
+    Emf(Event),
+    /// A log line at warning level or above.
+    Warning(Event),
+    /// The process listens on this address.
+    Listening(String),
+    /// A log line of no interest to the recording, or no JSON at all.
+    Other,
+}
+
+impl Line {
+    /// Whether the line may explain the death of its process.
+    #[must_use]
+    pub fn keep(&self) -> Keep {
+        match self {
+            Self::Emf(_) => Keep::Nothing,
+            Self::Warning(_) | Self::Listening(_) | Self::Other => Keep::Line,
+        }
+    }
+}
+
+/// Reads one line of standard output.
+#[must_use]
+pub fn read(line: &str, origin: &Origin, clock: &RunClock) -> Line {
+    let Ok(document) = serde_json::from_str::<Map<String, Value>>(line) else {
+        return Line::Other;
+    };
+    if let Some(aws) = document.get("_aws") {
+        return match emf_values(aws, &document) {
+            Some(values) => Line::Emf(Event::Emf {
+                at_us: clock.now_us(),
+                service: origin.service.to_owned(),
+                values,
+            }),
+            None => Line::Other,
+        };
+    }
+    let text = |field: &str| document.get(field).and_then(Value::as_str);
+    if text("event") == Some("listening")
+        && let Some(address) = text("addr")
+    {
+        return Line::Listening(address.to_owned());
+    }
+    match text("level") {
+        Some(level @ ("WARN" | "ERROR")) => Line::Warning(Event::Log {
+            at_us: clock.now_us(),
+            process: origin.process.clone(),
+            level: level.to_owned(),
+            message: text("message")
+                .unwrap_or_default()
+                .chars()
+                .take(MESSAGE_CHARS)
+                .collect(),
+        }),
+        _ => Line::Other,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Aws {
+    cloud_watch_metrics: Vec<Directive>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    metrics: Vec<Metric>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric {
+    name: String,
+}
+
+/// The metrics that the document declares, with their values; what it does not declare is a property, no metric.
+fn emf_values(aws: &Value, document: &Map<String, Value>) -> Option<Vec<(String, f64)>> {
+    let aws = Aws::deserialize(aws).ok()?;
+    let names = aws
+        .cloud_watch_metrics
+        .into_iter()
+        .flat_map(|directive| directive.metrics);
+    Some(
+        names
+            .filter_map(|metric| Some((document.get(&metric.name)?.as_f64()?, metric.name)))
+            .map(|(value, name)| (name, value))
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read_api(line: &str) -> Line {
+        let clock = RunClock::starting_in(Duration::from_secs(60), 0, 1.0);
+        read(
+            line,
+            &Origin {
+                service: "api",
+                process: "api-0".to_owned(),
+            },
+            &clock,
+        )
+    }
+
+    #[test]
+    fn only_declared_metrics_of_an_emf_document_are_values() {
+        let line = read_api(
+            r#"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"CryptoWatch","Dimensions":[["Service"]],
+            "Metrics":[{"Name":"Requests","Unit":"Count"},{"Name":"LatencyMs"}]}]},
+            "Service":"api","route":"/health","Requests":1,"LatencyMs":0.25,"bytes":7}"#,
+        );
+        let Line::Emf(Event::Emf { service, values, .. }) = line else {
+            panic!("{line:?} is an EMF document")
+        };
+        assert_eq!(service, "api");
+        assert_eq!(
+            values,
+            [("Requests".to_owned(), 1.0), ("LatencyMs".to_owned(), 0.25)]
+        );
+    }
+
+    #[test]
+    fn log_lines_are_told_apart() {
+        let listening =
+            r#"{"level":"INFO","message":"listening","event":"listening","addr":"127.0.0.1:4321"}"#;
+        assert!(matches!(read_api(listening), Line::Listening(address) if address == "127.0.0.1:4321"));
+        let warning = r#"{"level":"WARN","message":"store slow"}"#;
+        assert!(matches!(
+            read_api(warning),
+            Line::Warning(Event::Log { process, level, message, .. })
+                if process == "api-0" && level == "WARN" && message == "store slow"
+        ));
+        assert!(matches!(
+            read_api(r#"{"level":"INFO","message":"request"}"#),
+            Line::Other
+        ));
+        assert!(matches!(read_api("thread 'main' panicked"), Line::Other));
+    }
+}

@@ -1,0 +1,150 @@
+//! The schedule at work: one price update process for each firing.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    clock::RunClock,
+    record::{event::Event, recorder::Recorder},
+    schedule::Schedule,
+    world::{
+        WorldError,
+        children::{Child, ChildSpec},
+        load::first_of,
+        logs::{self, Line, Origin},
+        siblings::{Binary, Siblings},
+    },
+};
+
+/// How long an update that was told to end may take to do so.
+const END_WITHIN: Duration = Duration::from_secs(1);
+
+/// What every update of a run is started with.
+#[derive(Clone, Debug)]
+pub struct Updater {
+    /// Where the binary is.
+    pub siblings: Siblings,
+    /// The environment of the processes.
+    pub env: BTreeMap<String, String>,
+    /// The run's clock.
+    pub clock: RunClock,
+    /// Where firings, ends and what the processes say are recorded.
+    pub recorder: Recorder,
+}
+
+/// The updates that are running.
+#[derive(Debug)]
+pub struct Updates {
+    updater: Updater,
+    running: JoinSet<Result<(), WorldError>>,
+    end_now: watch::Sender<bool>,
+}
+
+impl Updates {
+    /// No update is running yet.
+    #[must_use]
+    pub fn new(updater: Updater) -> Self {
+        Self {
+            updater,
+            running: JoinSet::new(),
+            end_now: watch::Sender::new(false),
+        }
+    }
+
+    /// Fires until `end` (wall time since the scenario's start).
+    ///
+    /// # Errors
+    /// When an update cannot be started, or dies of a signal. (That it fails is an answer, and recorded as such.)
+    pub async fn fire(&mut self, schedule: Schedule, end: Duration) -> Result<(), WorldError> {
+        for (index, at) in (0u32..).zip(schedule.firings(end)) {
+            let due = self.updater.clock.instant_of_wall(at);
+            while let Ok(Some(ended)) = tokio::time::timeout_at(due, self.next_end()).await {
+                ended?;
+            }
+            tokio::time::sleep_until(due).await;
+            self.updater.recorder.record(Event::ScheduleFired {
+                at_us: self.updater.clock.now_us(),
+                index,
+            });
+            let one = self.updater.clone().update(index, self.end_now.subscribe());
+            self.running.spawn(one);
+        }
+        self.finish().await
+    }
+
+    /// Waits for those that are running.
+    ///
+    /// # Errors
+    /// As [`Updates::fire`].
+    pub async fn finish(&mut self) -> Result<(), WorldError> {
+        while let Some(ended) = self.next_end().await {
+            ended?;
+        }
+        Ok(())
+    }
+
+    /// Ends those that are running; what they would have done is not recorded.
+    pub async fn stop(mut self) {
+        self.end_now.send_replace(true);
+        while self.running.join_next().await.is_some() {}
+    }
+
+    async fn next_end(&mut self) -> Option<Result<(), WorldError>> {
+        let ended = self.running.join_next().await?;
+        Some(ended.unwrap_or_else(|panic| Err(WorldError::Internal(panic.to_string()))))
+    }
+}
+
+impl Updater {
+    /// One update, from its start to its end.
+    async fn update(self, index: u32, mut end_now: watch::Receiver<bool>) -> Result<(), WorldError> {
+        let Self {
+            siblings,
+            env,
+            clock,
+            recorder,
+        } = self;
+        let name = format!("update-{index}");
+        let spec = ChildSpec {
+            name: name.clone(),
+            program: siblings.path(Binary::Update),
+            args: Vec::new(),
+            env,
+            stdin: None,
+        };
+        let origin = Origin {
+            service: "update",
+            process: name,
+        };
+        let events = recorder.clone();
+        let on_line = move |line: &str| {
+            let line = logs::read(line, &origin, &clock);
+            let keep = line.keep();
+            if let Line::Emf(event) | Line::Warning(event) = line {
+                events.record(event);
+            }
+            keep
+        };
+        let child = Child::spawn(spec, on_line).await?;
+        let ended = async { Some(child.ended().await) };
+        let told = async {
+            // Without a sender the run is over, too.
+            let _ = end_now.wait_for(|now| *now).await;
+            None
+        };
+        let Some(status) = first_of(ended, told).await else {
+            child.stop(END_WITHIN).await;
+            return Ok(());
+        };
+        if status.code().is_none() {
+            return Err(WorldError::Died(child.death(status)));
+        }
+        recorder.record(Event::UpdateEnded {
+            at_us: clock.now_us(),
+            index,
+            ok: status.success(),
+        });
+        Ok(())
+    }
+}
