@@ -1,13 +1,38 @@
 //! The scenario format: TOML in, a checked [`Scenario`] out, and errors that point at the place.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `parse` | the way from text to scenario: document, `extends`, overrides, checks |
+//! | `document` | TOML trees that remember where each part was written |
+//! | `raw` | the shape of the file: the one table of keys |
+//! | `kinds` | the table of fault kinds and their parameters |
+//! | `validate`, `faults`, `checker` | from raw to checked |
+//! | `model`, `fault`, `check` | what a scenario means |
+//! | `quantity` | durations, rates, shares, sizes |
+//! | `advice` | warnings about scenarios that are valid but perhaps not meant so |
+//! | `diagnostics` | messages that point at file, line and column |
 
+pub mod advice;
 pub mod check;
+mod checker;
 pub mod diagnostics;
+mod document;
 pub mod fault;
+mod faults;
+pub mod kinds;
 pub mod model;
+mod parse;
 pub mod quantity;
+pub(crate) mod raw;
+mod validate;
 
 pub use check::{Anchor, Check, During, Moment, Op, Where};
-pub use diagnostics::{Diagnostic, Diagnostics, Severity, Source, Span};
+pub use diagnostics::{Diagnostic, Diagnostics, Severity, Source, Span, nearest};
+pub use document::Override;
 pub use fault::FaultKind;
 pub use model::Scenario;
+pub use parse::{Alone, Resolve, parse};
 pub use quantity::Quantity;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,590 @@
+//! From a `[[fault]]` as written to a checked [`Fault`].
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::checker::{Checker, suggestion};
+use super::fault::{
+    BlockBody, ClientFault, CoinGeckoFault, ConnectFailure, Cut, FaultKind, Freeze, Latency, Missing,
+    PriceField, Renamed, RetryAfter, ScheduleFault, ServiceFault, StoreFault, WrongValue,
+};
+use super::kinds::{KINDS, KindRow};
+use super::model::{Fault, Match, Target};
+use super::quantity::parse_duration;
+use super::raw::{At, Raw, RawFault, RawLatency, RawMatch, RawTarget, Time};
+
+const HANG: Duration = Duration::from_secs(300);
+
+/// Checks a fault of a scenario that plays for `duration`.
+pub(super) fn check(checker: &mut Checker<'_>, raw: &RawFault, duration: Option<Duration>) -> Option<Fault> {
+    let target = target(raw.target);
+    let kind = kind(checker, raw, target);
+    let at = checker.duration(&raw.at);
+    let length = checker.positive(&raw.length);
+    if let (Some(at), Some(length), Some(duration)) = (at, length, duration)
+        && at + length > duration
+    {
+        let range = if at >= duration {
+            &raw.at.range
+        } else {
+            &raw.length.range
+        };
+        checker.error(
+            range,
+            "the fault lasts beyond the end of the scenario",
+            "shorten it, or lengthen `duration`",
+        );
+    }
+    let share = raw.share.as_ref().map_or(Some(1.0), |share| checker.share(share));
+    for (count, what) in [(&raw.first, "`first`"), (&raw.every, "`every`")] {
+        if let Some(count) = count {
+            checker.at_least_one(count, what);
+        }
+    }
+    let matches = raw
+        .matches
+        .as_ref()
+        .map_or_else(Match::default, |raw| self::matches(checker, raw, target));
+    Some(Fault {
+        name: raw.name.value.clone(),
+        at: at?,
+        length: length?,
+        kind: kind?,
+        share: share?,
+        first: raw.first.as_ref().map(|count| count.value),
+        every: raw.every.as_ref().map(|count| count.value),
+        matches,
+        may_miss: raw.may_miss.unwrap_or(false),
+        span: checker.span(&raw.name.range),
+        kind_span: checker.span(&raw.kind.range),
+    })
+}
+
+fn target(raw: RawTarget) -> Target {
+    match raw {
+        RawTarget::Coingecko => Target::CoinGecko,
+        RawTarget::Store => Target::Store,
+        RawTarget::Service => Target::Service,
+        RawTarget::Schedule => Target::Schedule,
+        RawTarget::Clients => Target::Clients,
+    }
+}
+
+fn matches(checker: &mut Checker<'_>, raw: &At<RawMatch>, target: Target) -> Match {
+    let given = &raw.value;
+    let sensible = match target {
+        Target::CoinGecko => given.op.is_none() && given.key_prefix.is_none(),
+        Target::Store => given.path.is_none() && given.id.is_none() && given.header.is_none(),
+        Target::Clients => given.id.is_none() && given.op.is_none() && given.key_prefix.is_none(),
+        Target::Service | Target::Schedule => false,
+    };
+    if !sensible {
+        let help = match target {
+            Target::CoinGecko => "calls can be matched by path, id and header",
+            Target::Store => "operations can be matched by op and key_prefix",
+            Target::Clients => "requests can be matched by path and header",
+            Target::Service | Target::Schedule => "remove `match`: it does not apply here",
+        };
+        checker.error(
+            &raw.range,
+            format!("target `{target}` cannot be matched so"),
+            help,
+        );
+    }
+    let header = given.header.as_ref().map(|header| match header.split_once(':') {
+        Some((name, value)) => (name.trim().to_lowercase(), Some(value.trim().to_owned())),
+        None => (header.trim().to_lowercase(), None),
+    });
+    Match {
+        path: given.path.clone(),
+        id: given.id.clone(),
+        header,
+        op: given.op.clone(),
+        key_prefix: given.key_prefix.clone(),
+    }
+}
+
+fn kind(checker: &mut Checker<'_>, raw: &RawFault, target: Target) -> Option<FaultKind> {
+    let name = raw.kind.value.0.as_str();
+    let Some(row) = KINDS.iter().find(|row| row.target == target && row.kind == name) else {
+        let help = match KINDS.iter().find(|row| row.kind == name) {
+            Some(other) => format!("it is a kind of target `{}`", other.target),
+            None => {
+                let known: Vec<&str> = KINDS
+                    .iter()
+                    .filter(|row| row.target == target)
+                    .map(|row| row.kind)
+                    .collect();
+                suggestion(name, &known)
+            }
+        };
+        checker.error(
+            &raw.kind.range,
+            format!("target `{target}` has no fault of kind `{name}`"),
+            help,
+        );
+        return None;
+    };
+    let before = checker.found.len();
+    parameters(checker, raw, row);
+    let mut params = Params { checker, raw };
+    let kind = match target {
+        Target::CoinGecko => params.coingecko(name).map(FaultKind::CoinGecko),
+        Target::Store => params.store(name).map(FaultKind::Store),
+        Target::Service => params.service(name).map(FaultKind::Service),
+        Target::Schedule => params.schedule(name).map(FaultKind::Schedule),
+        Target::Clients => params.clients(name).map(FaultKind::Clients),
+    };
+    kind.filter(|_| checker.found.len() == before)
+}
+
+/// Refuses parameters that the kind does not have, and asks for those that it needs.
+fn parameters(checker: &mut Checker<'_>, raw: &RawFault, row: &KindRow) {
+    let given = given(raw);
+    let known: Vec<&str> = row
+        .needs
+        .iter()
+        .copied()
+        .chain(row.may.iter().map(|(name, _)| *name))
+        .collect();
+    for (name, range) in &given {
+        if !known.contains(name) {
+            let help = if known.is_empty() {
+                "it has no parameters".to_owned()
+            } else {
+                format!("its parameters are {}", known.join(", "))
+            };
+            checker.error(
+                range,
+                format!("a fault of kind `{}` takes no `{name}`", row.kind),
+                help,
+            );
+        }
+    }
+    for need in row.needs {
+        if !given.iter().any(|(name, _)| name == need) {
+            let message = format!("a fault of kind `{}` needs `{need}`", row.kind);
+            checker.error(&raw.kind.range, message, format!("add `{need} = …`"));
+        }
+    }
+    let needs_path = row.kind == "endpoint_disabled";
+    let needs_id = matches!(row.kind, "id_renamed" | "delisted");
+    let of = raw.matches.as_ref().map(|at| &at.value);
+    if needs_path && of.is_none_or(|of| of.path.is_none()) {
+        let help = "add `match = { path = \"/coins/markets\" }`";
+        checker.error(
+            &raw.kind.range,
+            format!("a fault of kind `{}` needs `match.path`", row.kind),
+            help,
+        );
+    }
+    if needs_id && of.is_none_or(|of| of.id.is_none()) {
+        let help = "add `match = { id = \"bitcoin\" }`";
+        checker.error(
+            &raw.kind.range,
+            format!("a fault of kind `{}` needs `match.id`", row.kind),
+            help,
+        );
+    }
+}
+
+/// The parameters that are given, with their places.
+fn given(raw: &RawFault) -> Vec<(&'static str, Range<usize>)> {
+    macro_rules! given {
+        ($($name:ident),*) => {
+            [$((stringify!($name), raw.$name.as_ref().map(|value| value.range.clone()))),*]
+        };
+    }
+    let fields = raw
+        .fields
+        .as_ref()
+        .map(|fields| match (fields.first(), fields.last()) {
+            (Some(first), Some(last)) => first.range.start..last.range.end,
+            _ => raw.kind.range.clone(),
+        });
+    let plain = given![
+        status,
+        limit,
+        window,
+        retry_after,
+        body,
+        latency,
+        speed,
+        at_most,
+        how,
+        age,
+        freeze,
+        lag,
+        absent,
+        count,
+        shape,
+        value,
+        factor,
+        code,
+        above,
+        down,
+        up,
+        unprocessed,
+        instance,
+        by
+    ];
+    plain
+        .into_iter()
+        .chain([("fields", fields)])
+        .filter_map(|(name, range)| Some((name, range?)))
+        .collect()
+}
+
+/// Reads the parameters of one fault. A missing one that is needed has been complained about already.
+struct Params<'a, 'c> {
+    checker: &'a mut Checker<'c>,
+    raw: &'a RawFault,
+}
+
+impl Params<'_, '_> {
+    fn coingecko(&mut self, kind: &str) -> Option<CoinGeckoFault> {
+        let raw = self.raw;
+        Some(match kind {
+            "status" => CoinGeckoFault::Status {
+                status: self.status(None)?,
+            },
+            "rate_limit" => self.rate_limit()?,
+            "quota_exhausted" => CoinGeckoFault::QuotaExhausted,
+            "cf_rate_limit_1015" => CoinGeckoFault::CfRateLimit1015,
+            "cf_block" => {
+                let words = [("html", BlockBody::Html), ("1020", BlockBody::Code1020)];
+                CoinGeckoFault::CfBlock {
+                    body: self.word(raw.body.as_ref(), &words, Some(BlockBody::Html))?,
+                }
+            }
+            "endpoint_disabled" => CoinGeckoFault::EndpointDisabled,
+            "gateway_html" => CoinGeckoFault::GatewayHtml {
+                status: self.gateway_status()?,
+            },
+            "app_500_html" => CoinGeckoFault::App500Html,
+            "html_with_200" => CoinGeckoFault::HtmlWith200,
+            "latency" => CoinGeckoFault::Latency {
+                latency: self.latency()?,
+            },
+            "slow_body" => CoinGeckoFault::SlowBody {
+                bytes_per_second: self.speed()?,
+            },
+            "hang" => CoinGeckoFault::Hang {
+                at_most: self.positive(raw.at_most.as_ref(), Some(HANG))?,
+            },
+            "connect_fail" => {
+                let words = [
+                    ("refuse", ConnectFailure::Refuse),
+                    ("blackhole", ConnectFailure::Blackhole),
+                    ("reset", ConnectFailure::Reset),
+                    ("close", ConnectFailure::Close),
+                ];
+                CoinGeckoFault::ConnectFail {
+                    how: self.word(raw.how.as_ref(), &words, None)?,
+                }
+            }
+            "truncated" => {
+                let words = [
+                    ("length", Cut::Length),
+                    ("chunked", Cut::Chunked),
+                    ("json", Cut::Json),
+                ];
+                CoinGeckoFault::Truncated {
+                    how: self.word(raw.how.as_ref(), &words, None)?,
+                }
+            }
+            "stale_data" => {
+                let words = [("all", Freeze::All), ("price", Freeze::Price)];
+                let freeze = self.word(raw.freeze.as_ref(), &words, Some(Freeze::All))?;
+                CoinGeckoFault::StaleData {
+                    age: self.positive(raw.age.as_ref(), None)?,
+                    freeze,
+                }
+            }
+            "cache_split" => CoinGeckoFault::CacheSplit {
+                lag: self.positive(raw.lag.as_ref(), None)?,
+            },
+            "auth_mixup" => CoinGeckoFault::AuthMixup {
+                code: self.auth_code()?,
+            },
+            "uri_too_long" => {
+                let above = raw
+                    .above
+                    .as_ref()
+                    .map_or(Some(8 << 10), |above| self.checker.bytes(above))?;
+                CoinGeckoFault::UriTooLong { above }
+            }
+            "ramp" => CoinGeckoFault::Ramp {
+                status: self.status(None)?,
+            },
+            "flap" => CoinGeckoFault::Flap {
+                status: self.status(None)?,
+                down: self.positive(raw.down.as_ref(), None)?,
+                up: self.positive(raw.up.as_ref(), None)?,
+            },
+            other => return self.coingecko_data(other),
+        })
+    }
+
+    /// The kinds that change what a healthy answer says.
+    fn coingecko_data(&mut self, kind: &str) -> Option<CoinGeckoFault> {
+        let raw = self.raw;
+        Some(match kind {
+            "null_fields" => CoinGeckoFault::NullFields {
+                fields: self.fields()?,
+                absent: raw.absent.as_ref().is_some_and(|absent| absent.value),
+            },
+            "missing_coin" => {
+                let words = [
+                    ("omit", Missing::Omit),
+                    ("empty_coin", Missing::EmptyCoin),
+                    ("empty", Missing::Empty),
+                ];
+                let shape = self.word(raw.shape.as_ref(), &words, Some(Missing::Omit))?;
+                CoinGeckoFault::MissingCoin {
+                    count: self.count()?,
+                    shape,
+                }
+            }
+            "id_renamed" => {
+                let words = [("omit", Renamed::Omit), ("hollow", Renamed::Hollow)];
+                CoinGeckoFault::IdRenamed {
+                    shape: self.word(raw.shape.as_ref(), &words, Some(Renamed::Omit))?,
+                }
+            }
+            "delisted" => CoinGeckoFault::Delisted,
+            "wrong_value" => CoinGeckoFault::WrongValue {
+                value: self.wrong_value()?,
+            },
+            _ => return None,
+        })
+    }
+
+    fn store(&mut self, kind: &str) -> Option<StoreFault> {
+        let raw = self.raw;
+        Some(match kind {
+            "throttle" => StoreFault::Throttle,
+            "error" => StoreFault::Error,
+            "latency" => StoreFault::Latency {
+                latency: self.latency()?,
+            },
+            "hang" => StoreFault::Hang {
+                at_most: self.positive(raw.at_most.as_ref(), Some(HANG))?,
+            },
+            "down" => StoreFault::Down,
+            "partial" => {
+                let unprocessed = raw
+                    .unprocessed
+                    .as_ref()
+                    .map_or(Some(0.5), |share| self.checker.share(share))?;
+                StoreFault::Partial { unprocessed }
+            }
+            "lost_answer" => StoreFault::LostAnswer,
+            _ => return None,
+        })
+    }
+
+    fn service(&mut self, kind: &str) -> Option<ServiceFault> {
+        let instance = self.raw.instance.as_ref().map(|instance| instance.value);
+        match kind {
+            "kill" => Some(ServiceFault::Kill { instance }),
+            "restart" => Some(ServiceFault::Restart { instance }),
+            "freeze" => Some(ServiceFault::Freeze { instance }),
+            _ => None,
+        }
+    }
+
+    fn schedule(&mut self, kind: &str) -> Option<ScheduleFault> {
+        match kind {
+            "skip" => Some(ScheduleFault::Skip),
+            "double" => Some(ScheduleFault::Double),
+            "late" => Some(ScheduleFault::Late {
+                by: self.positive(self.raw.by.as_ref(), None)?,
+            }),
+            _ => None,
+        }
+    }
+
+    fn clients(&mut self, kind: &str) -> Option<ClientFault> {
+        match kind {
+            "over_limit" => {
+                let factor = self.factor(2.0)?;
+                Some(ClientFault::OverLimit { factor })
+            }
+            "bad_key" => Some(ClientFault::BadKey),
+            "disabled_key" => Some(ClientFault::DisabledKey),
+            "malformed" => Some(ClientFault::Malformed),
+            "slow_reader" => Some(ClientFault::SlowReader {
+                bytes_per_second: self.speed()?,
+            }),
+            _ => None,
+        }
+    }
+
+    fn positive(&mut self, raw: Option<&Raw<Time>>, default: Option<Duration>) -> Option<Duration> {
+        raw.map_or(default, |raw| self.checker.positive(raw))
+    }
+
+    fn word<T: Copy>(
+        &mut self,
+        raw: Option<&At<String>>,
+        words: &[(&str, T)],
+        default: Option<T>,
+    ) -> Option<T> {
+        raw.map_or(default, |raw| self.checker.word(raw, words))
+    }
+
+    fn status(&mut self, default: Option<u16>) -> Option<u16> {
+        let Some(status) = &self.raw.status else {
+            return default;
+        };
+        if (400..=599).contains(&status.value) {
+            return Some(status.value);
+        }
+        self.checker.error(
+            &status.range,
+            format!("status {} is no error", status.value),
+            "write 400 to 599",
+        );
+        None
+    }
+
+    fn gateway_status(&mut self) -> Option<u16> {
+        let status = self.status(Some(502))?;
+        if [502, 503, 504, 520, 522].contains(&status) {
+            return Some(status);
+        }
+        if let Some(raw) = &self.raw.status {
+            let help = "write 502, 503, 504, 520 or 522";
+            self.checker.error(
+                &raw.range,
+                format!("no gateway answers {status} with a page"),
+                help,
+            );
+        }
+        None
+    }
+
+    fn rate_limit(&mut self) -> Option<CoinGeckoFault> {
+        let raw = self.raw;
+        let limit = self.checker.rate(raw.limit.as_ref()?)?.per_minute();
+        let window = self.positive(raw.window.as_ref(), Some(Duration::from_secs(60)))?;
+        let retry_after = match &raw.retry_after {
+            None => RetryAfter::RestOfWindow,
+            Some(raw) if raw.text == "none" => RetryAfter::Absent,
+            Some(raw) => match parse_duration(&raw.text) {
+                Ok(delay) if delay.subsec_nanos() == 0 => RetryAfter::Fixed(delay),
+                Ok(_) => {
+                    self.checker.error(
+                        &raw.range,
+                        "`Retry-After` is in whole seconds",
+                        "write whole seconds",
+                    );
+                    return None;
+                }
+                Err(error) => {
+                    let help = format!("{}, or \"none\"", error.help);
+                    self.checker.error(&raw.range, error.message, help);
+                    return None;
+                }
+            },
+        };
+        Some(CoinGeckoFault::RateLimit {
+            limit,
+            window,
+            retry_after,
+        })
+    }
+
+    fn latency(&mut self) -> Option<Latency> {
+        let raw = self.raw.latency.as_ref()?;
+        match &raw.value {
+            RawLatency::Fixed(text) => self
+                .checker
+                .positive(&Raw::new(text.clone(), raw.range.clone()))
+                .map(Latency::Fixed),
+            RawLatency::Lognormal(both) => {
+                let p50 = self.checker.positive(&both.p50);
+                let p99 = self.checker.positive(&both.p99);
+                let (p50, p99) = (p50?, p99?);
+                if p99 < p50 {
+                    self.checker.error(
+                        &both.p99.range,
+                        "p99 is less than p50",
+                        "write one not less than p50",
+                    );
+                    return None;
+                }
+                Some(Latency::Lognormal { p50, p99 })
+            }
+        }
+    }
+
+    fn speed(&mut self) -> Option<u64> {
+        self.checker.speed(self.raw.speed.as_ref()?)
+    }
+
+    fn count(&mut self) -> Option<u32> {
+        self.raw
+            .count
+            .as_ref()
+            .map_or(Some(1), |count| self.checker.at_least_one(count, "`count`"))
+    }
+
+    fn factor(&mut self, default: f64) -> Option<f64> {
+        let Some(factor) = &self.raw.factor else {
+            return Some(default);
+        };
+        if factor.value > 0.0 && factor.value.is_finite() {
+            return Some(factor.value);
+        }
+        self.checker.error(
+            &factor.range,
+            "a factor must be above 0",
+            "write a number above 0",
+        );
+        None
+    }
+
+    fn fields(&mut self) -> Option<Vec<PriceField>> {
+        let words = [
+            ("price", PriceField::Price),
+            ("change_24h", PriceField::Change24h),
+            ("market_cap", PriceField::MarketCap),
+            ("rank", PriceField::Rank),
+        ];
+        let raw = self.raw.fields.as_ref()?;
+        if raw.is_empty() {
+            self.checker.error(
+                &self.raw.kind.range,
+                "`fields` names no field",
+                "name one, such as \"price\"",
+            );
+        }
+        raw.iter().map(|field| self.checker.word(field, &words)).collect()
+    }
+
+    fn wrong_value(&mut self) -> Option<WrongValue> {
+        let factor = self.factor(1000.0)?;
+        let words = [
+            ("zero", WrongValue::Zero),
+            ("spike", WrongValue::Spike { factor }),
+            ("negative", WrongValue::Negative),
+            ("other_coin", WrongValue::OtherCoin),
+        ];
+        self.word(self.raw.value.as_ref(), &words, None)
+    }
+
+    fn auth_code(&mut self) -> Option<u32> {
+        let code = self.raw.code.as_ref()?;
+        if [10002, 10010, 10011].contains(&code.value) {
+            return Some(code.value);
+        }
+        self.checker.error(
+            &code.range,
+            format!("{} is no such code", code.value),
+            "write 10002, 10010 or 10011",
+        );
+        None
+    }
+}

@@ -1,0 +1,657 @@
+//! A scenario as written: the shape of the file, each value with its place, nothing of it checked yet.
+//!
+//! These structs are the one table of keys: unknown keys are refused by them, and the JSON Schema and
+//! `docs/scenario-format.md` are made from their types and comments.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+use toml::Spanned;
+
+/// A scenario file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawScenario {
+    /// Version of this format: 1.
+    pub(super) schema: At<i64>,
+    /// Name of the scenario, as in `run NAME`: lower-case letters, digits, `-` and `_`.
+    pub(super) name: At<String>,
+    /// What the scenario proves, in a sentence or two.
+    pub(super) about: At<String>,
+    /// Another scenario, by name, from which all is taken that is not said here. `name` and `about` are always
+    /// its own; `[stack]` and `[symbols]` are taken key by key; a list such as `[[load]]` is taken whole or,
+    /// when this file has one of the same kind, not at all.
+    #[expect(dead_code, reason = "resolved on the document before this is read")]
+    pub(super) extends: Option<At<String>>,
+    /// Seed of everything that is drawn. Default: 1.
+    pub(super) seed: Option<At<u64>>,
+    /// The instant, RFC 3339, at which the scenario begins on the simulated wall clock. Default:
+    /// `2026-03-02T00:00:00Z`.
+    pub(super) start: Option<Raw<Instant>>,
+    /// How long the scenario plays.
+    pub(super) duration: Raw<Time>,
+    /// The stack that it is played on.
+    pub(super) stack: Option<RawStack>,
+    /// How often each supported symbol is asked for.
+    pub(super) symbols: Option<RawPopularity>,
+    /// What a kind of user does; at least one.
+    #[serde(default)]
+    pub(super) journey: Vec<RawJourney>,
+    /// How many users there are, when; at least one. Loads without `at` follow each other in file order; together
+    /// the loads must cover the scenario's duration.
+    #[serde(default)]
+    pub(super) load: Vec<RawLoad>,
+    /// What breaks, when. Overlapping faults apply in file order. A fault that touches nothing fails the run.
+    #[serde(default)]
+    pub(super) fault: Vec<RawFault>,
+    /// What must hold. A check without a single sample fails.
+    #[serde(default)]
+    pub(super) expect: Vec<RawExpect>,
+}
+
+/// The stack: what template and service configuration set, overridden.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawStack {
+    /// Deployment environment. Default: `dev`.
+    pub(super) environment: Option<RawEnvironment>,
+    /// Number of API processes. Default: 1.
+    pub(super) instances: Option<At<u32>>,
+    /// How long a fetched price is fresh, in whole seconds. Default: `5m`.
+    pub(super) cache_ttl: Option<Raw<Time>>,
+    /// Requests that one API key may make; whole per minute. Default: `100/min`.
+    pub(super) rate_limit: Option<Raw<PerTime>>,
+    /// How long a price may be served at all, in whole seconds. Default: `1h`.
+    pub(super) price_retention: Option<Raw<Time>>,
+    /// Time between two scheduled updates, in whole seconds. Default: `5m`.
+    pub(super) update_every: Option<Raw<Time>>,
+    /// Time of the first scheduled update, less than `update_every`. Default: drawn from the seed.
+    pub(super) update_phase: Option<Raw<Time>>,
+    /// The CoinGecko plan: `keyless`, `demo`, `basic`, `analyst`, or limits of its own. Default: `demo`.
+    pub(super) upstream_plan: Option<At<RawPlan>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum RawEnvironment {
+    Dev,
+    Staging,
+    Prod,
+}
+
+/// A named plan or limits.
+#[derive(Debug)]
+pub(crate) enum RawPlan {
+    Named(String),
+    Custom(RawCustomPlan),
+}
+
+/// Limits of a CoinGecko plan.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCustomPlan {
+    /// Calls per minute.
+    pub(super) per_minute: u32,
+    /// Credits per month.
+    pub(super) per_month: u64,
+}
+
+/// How choices among ranked things are distributed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPopularity {
+    /// `uniform` (each equally often) or `zipf` (the k-th with weight 1 / k^s). Default: `uniform`.
+    pub(super) dist: Option<RawDist>,
+    /// The exponent of `zipf`, above 0. Default: 1.
+    pub(super) s: Option<At<f64>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum RawDist {
+    Uniform,
+    Zipf,
+}
+
+/// What a kind of user does.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawJourney {
+    /// Name, unique among journeys.
+    pub(super) name: At<String>,
+    /// How often it is chosen, relative to the other journeys. Default: 1.
+    pub(super) weight: Option<At<u32>>,
+    /// The paths that it gets, in order. `{symbol}` stands for one symbol and `{symbols:N}` for N different ones (1
+    /// to 50, joined by commas), drawn for each request.
+    pub(super) get: Vec<At<String>>,
+    /// Time between two of its gets. In a `users` load the user starts over after it. Default: `10s`.
+    pub(super) think: Option<Raw<Time>>,
+    /// What it does about a 429: `give-up` goes on after `think`, `retry-after` waits as long as the answer says and
+    /// repeats, `hammer` repeats at once. Default: `give-up`.
+    pub(super) on_reject: Option<RawOnReject>,
+    /// Whether it sends `If-None-Match` with the last `ETag` of the same path. Default: false.
+    pub(super) revalidate: Option<bool>,
+    /// The `Accept-Encoding` that it sends; `none` sends no such header. Default: `gzip`.
+    pub(super) accept_encoding: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub(crate) enum RawOnReject {
+    GiveUp,
+    RetryAfter,
+    Hammer,
+}
+
+/// How many users, or how many arrivals.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLoad {
+    /// Name, unique among loads and faults.
+    pub(super) name: At<String>,
+    /// When it begins, in parallel with others. Default: when the load before it that has no `at` ends.
+    pub(super) at: Option<Raw<Time>>,
+    /// How long it lasts. Default: to the end of the scenario.
+    #[serde(rename = "for")]
+    pub(super) length: Option<Raw<Time>>,
+    /// Open loop: journey starts per time. Several rates divide the load into equal parts, linear between them.
+    /// Either this or `users`.
+    pub(super) rate: Option<At<OneOrMany<PerTime>>>,
+    /// Closed loop: users who each make one request at a time. Either this or `rate`.
+    pub(super) users: Option<At<u32>>,
+    /// How the arrivals of a `rate` are spaced: `poisson` or `even`. Default: `poisson`.
+    pub(super) arrivals: Option<At<RawArrivals>>,
+    /// The API keys of its users; no two loads share a key. Default: 100, uniform.
+    pub(super) keys: Option<RawKeys>,
+    /// Names of the journeys that its users make. Default: all.
+    pub(super) journeys: Option<Vec<At<String>>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum RawArrivals {
+    Poisson,
+    Even,
+}
+
+/// The API keys of a load.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawKeys {
+    /// How many there are.
+    pub(super) count: At<u32>,
+    /// How the users are distributed over them: `uniform` or `zipf`. Default: `uniform`.
+    pub(super) dist: Option<RawDist>,
+    /// The exponent of `zipf`, above 0. Default: 1.
+    pub(super) s: Option<At<f64>>,
+}
+
+/// Something that breaks for a while. Which parameters there are depends on `kind`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawFault {
+    /// Name, unique among loads and faults.
+    pub(super) name: At<String>,
+    /// What breaks.
+    pub(super) target: RawTarget,
+    /// When it begins.
+    pub(super) at: Raw<Time>,
+    /// How long it lasts.
+    #[serde(rename = "for")]
+    pub(super) length: Raw<Time>,
+    /// How it breaks: see the table of kinds.
+    pub(super) kind: At<KindName>,
+    /// The share of eligible events that it touches. Default: `100%`.
+    pub(super) share: Option<Raw<Share>>,
+    /// Only the first so many eligible events.
+    pub(super) first: Option<At<u32>>,
+    /// Only every so-many-th eligible event.
+    pub(super) every: Option<At<u32>>,
+    /// Which events are eligible: all of these conditions. Default: all events of the target.
+    #[serde(rename = "match")]
+    pub(super) matches: Option<At<RawMatch>>,
+    /// Whether it may touch nothing. Default: false.
+    pub(super) may_miss: Option<bool>,
+    /// Parameter: HTTP status.
+    pub(super) status: Option<At<u16>>,
+    /// Parameter: calls per minute that still pass.
+    pub(super) limit: Option<Raw<PerTime>>,
+    /// Parameter: length of the fixed window in which calls are counted.
+    pub(super) window: Option<Raw<Time>>,
+    /// Parameter: the `Retry-After` of a 429 in whole seconds, or `none` for no such header.
+    pub(super) retry_after: Option<Raw<TimeOrNone>>,
+    /// Parameter: which body a block has, `html` or `1020`.
+    pub(super) body: Option<At<String>>,
+    /// Parameter: how late in real time, fixed or as `{ p50 = …, p99 = … }` of a lognormal distribution.
+    pub(super) latency: Option<At<RawLatency>>,
+    /// Parameter: bytes per real second, such as `1KB/s`.
+    pub(super) speed: Option<Raw<Speed>>,
+    /// Parameter: real time after which a hanging connection is closed.
+    pub(super) at_most: Option<Raw<Time>>,
+    /// Parameter: in which way it fails.
+    pub(super) how: Option<At<String>>,
+    /// Parameter: how old data are.
+    pub(super) age: Option<Raw<Time>>,
+    /// Parameter: what stands still, `all` or `price`.
+    pub(super) freeze: Option<At<String>>,
+    /// Parameter: how far one edge cache is behind.
+    pub(super) lag: Option<Raw<Time>>,
+    /// Parameter: fields of a coin, of `price`, `change_24h`, `market_cap`, `rank`.
+    pub(super) fields: Option<Vec<At<String>>>,
+    /// Parameter: whether the fields are left out instead of null.
+    pub(super) absent: Option<At<bool>>,
+    /// Parameter: how many coins.
+    pub(super) count: Option<At<u32>>,
+    /// Parameter: what stands in place of what is missing.
+    pub(super) shape: Option<At<String>>,
+    /// Parameter: which wrong value, `zero`, `spike`, `negative` or `other_coin`.
+    pub(super) value: Option<At<String>>,
+    /// Parameter: a factor.
+    pub(super) factor: Option<At<f64>>,
+    /// Parameter: CoinGecko's error code.
+    pub(super) code: Option<At<u32>>,
+    /// Parameter: a number of bytes.
+    pub(super) above: Option<Raw<Size>>,
+    /// Parameter: how long it fails each time.
+    pub(super) down: Option<Raw<Time>>,
+    /// Parameter: how long it works in between.
+    pub(super) up: Option<Raw<Time>>,
+    /// Parameter: the share of a batch that comes back unprocessed.
+    pub(super) unprocessed: Option<Raw<Share>>,
+    /// Parameter: index of one API process, from 0. Default: all.
+    pub(super) instance: Option<At<u32>>,
+    /// Parameter: by how much.
+    pub(super) by: Option<Raw<Time>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum RawTarget {
+    Coingecko,
+    Store,
+    Service,
+    Schedule,
+    Clients,
+}
+
+/// A fixed latency or a distribution.
+#[derive(Debug)]
+pub(crate) enum RawLatency {
+    Fixed(String),
+    Lognormal(Box<RawLognormal>),
+}
+
+/// A lognormal distribution through two percentiles.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLognormal {
+    /// Median.
+    pub(super) p50: Raw<Time>,
+    /// 99th percentile.
+    pub(super) p99: Raw<Time>,
+}
+
+/// Which events a fault may touch.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawMatch {
+    /// The path begins so, without the query (of CoinGecko without `/api/v3`).
+    pub(super) path: Option<String>,
+    /// The request asks for this CoinGecko id.
+    pub(super) id: Option<String>,
+    /// The request has this header: `name`, or `name: value`.
+    pub(super) header: Option<String>,
+    /// The DynamoDB operation, such as `UpdateItem`.
+    pub(super) op: Option<String>,
+    /// The item's partition key begins so, such as `PRICE#`.
+    pub(super) key_prefix: Option<String>,
+}
+
+/// Something that must hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawExpect {
+    /// `metric op quantity`, such as `api.success >= 99.9%`; the operators are `<=`, `<`, `>=`, `>`, `==` and `!=`.
+    pub(super) check: At<String>,
+    /// When: the name of a fault or load, or `A..B` where each is a time, `start`, `end`, `<name>.start` or
+    /// `<name>.end`, plus or minus a duration. Default: the whole scenario.
+    pub(super) during: Option<At<String>>,
+    /// For which requests: `journey=NAME`, `load=NAME` or `route=/prices/{symbol}`. Default: all.
+    #[serde(rename = "where")]
+    pub(super) filter: Option<At<String>>,
+    /// On which clock it is judged: `virtual` or `real`. Default: both.
+    pub(super) clock: Option<RawClock>,
+    /// Whether a failure fails the run (`fail`) or is only told (`warn`). Default: `fail`.
+    pub(super) level: Option<RawLevel>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum RawClock {
+    Virtual,
+    Real,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum RawLevel {
+    Fail,
+    Warn,
+}
+
+/// A value with its place; in the schema it is the value alone.
+#[derive(Clone, Debug)]
+pub(crate) struct At<T> {
+    pub(super) value: T,
+    pub(super) range: Range<usize>,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<T>::deserialize(deserializer)?;
+        Ok(Self {
+            range: spanned.span(),
+            value: spanned.into_inner(),
+        })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A kind of text with a grammar of its own.
+pub(crate) trait Grammar {
+    /// What it is, for messages and docs.
+    const WHAT: &'static str;
+    /// An example.
+    const EXAMPLE: &'static str;
+    /// A regular expression that admits at least all of it.
+    const PATTERN: &'static str;
+}
+
+macro_rules! grammars {
+    ($($name:ident: $what:literal, $example:literal, $pattern:literal;)*) => {$(
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name;
+        impl Grammar for $name {
+            const WHAT: &'static str = $what;
+            const EXAMPLE: &'static str = $example;
+            const PATTERN: &'static str = $pattern;
+        }
+    )*};
+}
+
+grammars! {
+    Time: "duration", "2h5m", r"^([0-9.]+(d|h|m|s|ms|us|ns))+$";
+    TimeOrNone: "duration or `none`", "53s", r"^(none|([0-9.]+(d|h|m|s|ms|us|ns))+)$";
+    PerTime: "rate", "100/min", r"^[0-9.]+ */ *(s|min|h|d)$";
+    Share: "share", "50%", r"^[0-9.]+ *%$";
+    Size: "size", "8KiB", r"^[0-9.]+ *(B|KB|KiB|MB|MiB|GB|GiB)$";
+    Speed: "speed", "1KB/s", r"^[0-9.]+ *(B|KB|KiB|MB|MiB|GB|GiB)/s$";
+    Instant: "instant", "2026-03-02T00:00:00Z", r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].*$";
+}
+
+/// A quantity as written. A bare number is taken up too, so that its missing unit can be named.
+#[derive(Clone, Debug)]
+pub(crate) struct Raw<G> {
+    pub(super) text: String,
+    pub(super) range: Range<usize>,
+    grammar: PhantomData<G>,
+}
+
+impl<G> Raw<G> {
+    pub(super) fn new(text: String, range: Range<usize>) -> Self {
+        Self {
+            text,
+            range,
+            grammar: PhantomData,
+        }
+    }
+}
+
+impl<'de, G: Grammar> Deserialize<'de> for Raw<G> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Scalar<G>>::deserialize(deserializer)?;
+        Ok(Self::new(spanned.get_ref().text.clone(), spanned.span()))
+    }
+}
+
+impl<G: Grammar> JsonSchema for Raw<G> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        G::WHAT.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "title": G::WHAT, "pattern": G::PATTERN, "examples": [G::EXAMPLE] })
+    }
+}
+
+/// A text, or a number that should have been one.
+struct Scalar<G> {
+    text: String,
+    grammar: PhantomData<G>,
+}
+
+impl<'de, G: Grammar> Deserialize<'de> for Scalar<G> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor(PhantomData))
+    }
+}
+
+struct ScalarVisitor<G>(PhantomData<G>);
+
+impl<G: Grammar> ScalarVisitor<G> {
+    fn found<E>(text: String) -> Result<Scalar<G>, E> {
+        Ok(Scalar {
+            text,
+            grammar: PhantomData,
+        })
+    }
+}
+
+impl<G: Grammar> Visitor<'_> for ScalarVisitor<G> {
+    type Value = Scalar<G>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {} such as \"{}\"", G::WHAT, G::EXAMPLE)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Self::found(text.to_owned())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Self::found(number.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Self::found(number.to_string())
+    }
+}
+
+/// One quantity or a list of them.
+#[derive(Debug)]
+pub(crate) enum OneOrMany<G> {
+    One(String),
+    Many(Vec<Raw<G>>),
+}
+
+impl<'de, G: Grammar> Deserialize<'de> for OneOrMany<G> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<G>(PhantomData<G>);
+
+        impl<'de, G: Grammar> Visitor<'de> for Either<G> {
+            type Value = OneOrMany<G>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a {0} such as \"{1}\", or a list of {0}s", G::WHAT, G::EXAMPLE)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(OneOrMany::One(text.to_owned()))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(OneOrMany::One(number.to_string()))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(OneOrMany::One(number.to_string()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut many = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    many.push(item);
+                }
+                Ok(OneOrMany::Many(many))
+            }
+        }
+
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+impl<G: Grammar> JsonSchema for OneOrMany<G> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{} or a list of them", G::WHAT).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = Raw::<G>::json_schema(generator);
+        json_schema!({
+            "title": Self::schema_name(),
+            "anyOf": [one, { "type": "array", "minItems": 1, "items": one }]
+        })
+    }
+}
+
+/// Reads a string as `text` makes it, and a table as a `T`.
+struct TextOr<T, F>(F, &'static str, PhantomData<T>);
+
+impl<'de, T, V, F> Visitor<'de> for TextOr<T, F>
+where
+    T: Deserialize<'de>,
+    F: FnOnce(Result<String, T>) -> V,
+{
+    type Value = V;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.1)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<V, E> {
+        Ok(self.0(Ok(text.to_owned())))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<V, E> {
+        Ok(self.0(Ok(number.to_string())))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<V, A::Error> {
+        T::deserialize(de::value::MapAccessDeserializer::new(map)).map(|table| self.0(Err(table)))
+    }
+}
+
+impl<'de> Deserialize<'de> for RawPlan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let make = |found: Result<String, RawCustomPlan>| found.map_or_else(Self::Custom, Self::Named);
+        let expecting = "the name of a plan such as \"demo\", or { per_minute = 30, per_month = 10000 }";
+        deserializer.deserialize_any(TextOr(make, expecting, PhantomData))
+    }
+}
+
+impl JsonSchema for RawPlan {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "plan".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let custom = generator.subschema_for::<RawCustomPlan>();
+        json_schema!({
+            "title": "name or table",
+            "anyOf": [{ "enum": ["keyless", "demo", "basic", "analyst"] }, custom]
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for RawLatency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let make = |found: Result<String, Box<RawLognormal>>| found.map_or_else(Self::Lognormal, Self::Fixed);
+        let expecting = "a duration such as \"2s\", or { p50 = \"40ms\", p99 = \"900ms\" }";
+        deserializer.deserialize_any(TextOr(make, expecting, PhantomData))
+    }
+}
+
+impl JsonSchema for RawLatency {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "latency".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let fixed = Raw::<Time>::json_schema(generator);
+        let lognormal = generator.subschema_for::<RawLognormal>();
+        json_schema!({ "title": "duration or table", "anyOf": [fixed, lognormal] })
+    }
+}
+
+/// The name of a fault kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct KindName(pub(super) String);
+
+impl JsonSchema for KindName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "kind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut names: Vec<&str> = super::kinds::KINDS.iter().map(|row| row.kind).collect();
+        names.sort_unstable();
+        names.dedup();
+        json_schema!({ "type": "string", "enum": names })
+    }
+}
