@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    clock::SharedClock, coingecko::upstream::Upstream, config::Config, metrics::Emf, rng::Rng, store::Store,
-    symbols::SymbolTable,
+    auth::KeyCache, clock::SharedClock, coingecko::upstream::Upstream, compression::EncodedBodies,
+    config::Config, metrics::Emf, rate_limit::Limiter, rng::Rng, store::Store, symbols::SymbolTable,
 };
 
 /// One process's service. Cheap to clone; clones share all state.
@@ -24,6 +24,12 @@ pub struct App {
     pub rng: Arc<dyn Rng>,
     /// Where metrics documents go (seam).
     pub emf: Arc<dyn Emf>,
+    /// Process state: known API keys.
+    pub keys: Arc<KeyCache>,
+    /// Process state: what the rate limiter remembers of previous windows.
+    pub limiter: Arc<Limiter>,
+    /// Process state: compressed bodies.
+    pub bodies: Arc<EncodedBodies>,
 }
 
 impl App {
@@ -45,6 +51,9 @@ impl App {
             upstream,
             rng,
             emf,
+            keys: Arc::default(),
+            limiter: Arc::default(),
+            bodies: Arc::default(),
         }
     }
 }

@@ -4,12 +4,18 @@
 pub const BUILD_ID: &str = env!("BUILD_ID");
 
 pub mod app;
+pub mod auth;
 pub mod clock;
 pub mod coingecko;
+pub mod compression;
 pub mod config;
+pub mod http;
+pub mod logging;
 pub mod metrics;
 pub mod models;
 pub mod prices;
+pub mod problem;
+pub mod rate_limit;
 pub mod rng;
 pub mod store;
 pub mod symbols;

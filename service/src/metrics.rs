@@ -1,9 +1,400 @@
-//! Metrics: the EMF line sink.
+//! Metrics: one EMF document per request or update, written to a line sink.
+//!
+//! CloudWatch reads the documents out of the log. Dimensions are `Service` and `Environment` and nothing else:
+//! keys, symbols and request ids would each make a metric of their own. A counter that is zero is left out:
+//! it adds nothing to a sum, and log bytes cost.
 
-use std::fmt;
+use std::{fmt, io::Write};
+
+use crate::{
+    clock::Timestamp,
+    config::Environment,
+    prices::{Tier, UpstreamTally},
+    store::Capacity,
+};
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "CryptoWatch";
 
 /// Where EMF documents go, one line each.
 pub trait Emf: Send + Sync + fmt::Debug {
     /// Writes one document.
     fn line(&self, json: &str);
+}
+
+/// Standard output, which Lambda and the simulation read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StdoutEmf;
+
+impl Emf for StdoutEmf {
+    fn line(&self, json: &str) {
+        write_line(json.as_bytes());
+    }
+}
+
+/// Writes a whole line to standard output at once, so that lines of different threads do not mix.
+///
+/// A reader that went away is no reason to fail: the line is lost.
+pub fn write_line(text: &[u8]) {
+    let mut line = Vec::with_capacity(text.len() + 1);
+    line.extend_from_slice(text);
+    line.push(b'\n');
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(&line).and_then(|()| out.flush());
+}
+
+/// What a request did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestMetrics {
+    /// `RateLimited`: refused by the rate limit.
+    pub rate_limited: bool,
+    /// `PriceRequests` and `Cache*`: an admitted price request that was answered 200, 304 or
+    /// `PRICE_UNAVAILABLE`, and where its worst coin came from.
+    pub worst_tier: Option<Tier>,
+    /// `Collapsed`: waited for a refresh that another request leads.
+    pub collapsed: bool,
+    /// `RefreshWaitMs`: spent waiting on a refresh.
+    pub refresh_wait_ms: f64,
+    /// `UpstreamCalls`, `UpstreamRetries`, `UpstreamRateLimited`.
+    pub upstream: UpstreamTally,
+    /// `OldestPriceAgeSeconds`: of the prices in the answer.
+    pub oldest_price_age_s: Option<f64>,
+    /// `BodyBytesIdentity`: the body before encoding.
+    pub identity_bytes: u64,
+    /// `EncodedResponses`: the body is sent encoded.
+    pub encoded: bool,
+    /// `ReadCapacityUnits`, `WriteCapacityUnits`.
+    pub consumed: Capacity,
+}
+
+/// What only the outermost layer knows about a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts<'a> {
+    /// When it was answered.
+    pub at: Timestamp,
+    /// The deployment.
+    pub environment: Environment,
+    /// Its id, a property for looking it up.
+    pub request_id: &'a str,
+    /// The route's pattern, a property.
+    pub route: &'a str,
+    /// `Status2xx` and so on.
+    pub status: u16,
+    /// `LatencyMs`: from the request to its answer.
+    pub latency_ms: f64,
+    /// `BodyBytesSent`: the body as sent.
+    pub sent_bytes: u64,
+}
+
+impl RequestMetrics {
+    /// The EMF document of a request.
+    #[must_use]
+    pub fn document(&self, facts: &RequestFacts<'_>) -> String {
+        let mut metrics = Metrics::default();
+        metrics.always("Requests", Unit::Count, 1.0);
+        metrics.always("LatencyMs", Unit::Milliseconds, facts.latency_ms);
+        let status = match facts.status / 100 {
+            2 => "Status2xx",
+            3 => "Status3xx",
+            4 => "Status4xx",
+            _ => "Status5xx",
+        };
+        metrics.always(status, Unit::Count, 1.0);
+        metrics.flag("RateLimited", self.rate_limited);
+        if let Some(tier) = self.worst_tier {
+            metrics.always("PriceRequests", Unit::Count, 1.0);
+            metrics.always(cache_metric(tier), Unit::Count, 1.0);
+        }
+        metrics.flag("Collapsed", self.collapsed);
+        metrics.counted("RefreshWaitMs", Unit::Milliseconds, self.refresh_wait_ms);
+        metrics.upstream(self.upstream);
+        if let Some(age) = self.oldest_price_age_s {
+            metrics.always("OldestPriceAgeSeconds", Unit::Seconds, age);
+        }
+        metrics.counted("BodyBytesIdentity", Unit::Bytes, self.identity_bytes as f64);
+        metrics.counted("BodyBytesSent", Unit::Bytes, facts.sent_bytes as f64);
+        metrics.flag("EncodedResponses", self.encoded);
+        metrics.consumed(self.consumed);
+        let properties = [("requestId", facts.request_id), ("route", facts.route)];
+        metrics.document(facts.at, "api", facts.environment, &properties)
+    }
+}
+
+/// The metric that counts a request by its worst coin's tier; a collapsed one counts as upstream.
+const fn cache_metric(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Memory => "CacheMemory",
+        Tier::Store => "CacheStore",
+        Tier::CollapsedMiss | Tier::StoredMiss | Tier::CollapsedStale | Tier::StoredStale => "CacheUpstream",
+        Tier::RevalidatingElsewhere | Tier::StaleIfError => "CacheStale",
+        Tier::Nothing => "CacheNone",
+    }
+}
+
+/// What an update did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateMetrics {
+    /// `UpdateSucceeded`: it ended well, a skip included.
+    pub succeeded: bool,
+    /// `UpdateSkipped`: it made no call.
+    pub skipped: bool,
+    /// `PricesWritten`.
+    pub written: usize,
+    /// `PricesFailed`: coins without a new price.
+    pub failed: usize,
+    /// `UpstreamCalls`, `UpstreamRetries`, `UpstreamRateLimited`.
+    pub upstream: UpstreamTally,
+    /// `OldestPriceAgeSeconds`: of the stored prices.
+    pub oldest_price_age_s: Option<f64>,
+    /// `ReadCapacityUnits`, `WriteCapacityUnits`.
+    pub consumed: Capacity,
+}
+
+impl UpdateMetrics {
+    /// The EMF document of an update.
+    #[must_use]
+    pub fn document(&self, at: Timestamp, environment: Environment, invocation: &str) -> String {
+        let mut metrics = Metrics::default();
+        metrics.always("UpdateRuns", Unit::Count, 1.0);
+        // Both are always there: an alarm on "no update succeeded" must see the zero.
+        metrics.always(
+            "UpdateSucceeded",
+            Unit::Count,
+            f64::from(u8::from(self.succeeded)),
+        );
+        metrics.always("UpdateSkipped", Unit::Count, f64::from(u8::from(self.skipped)));
+        metrics.counted("PricesWritten", Unit::Count, self.written as f64);
+        metrics.counted("PricesFailed", Unit::Count, self.failed as f64);
+        metrics.upstream(self.upstream);
+        if let Some(age) = self.oldest_price_age_s {
+            metrics.always("OldestPriceAgeSeconds", Unit::Seconds, age);
+        }
+        metrics.consumed(self.consumed);
+        metrics.document(at, "update", environment, &[("invocation", invocation)])
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    Count,
+    Milliseconds,
+    Seconds,
+    Bytes,
+}
+
+impl Unit {
+    /// As CloudWatch spells it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Milliseconds => "Milliseconds",
+            Self::Seconds => "Seconds",
+            Self::Bytes => "Bytes",
+        }
+    }
+}
+
+/// The metrics of one document.
+#[derive(Debug, Default)]
+struct Metrics(Vec<(&'static str, Unit, f64)>);
+
+impl Metrics {
+    /// A metric that is there also when it is zero.
+    fn always(&mut self, name: &'static str, unit: Unit, value: f64) {
+        // JSON has no infinities; such a value could only be a defect, and a missing one shows it.
+        if value.is_finite() {
+            self.0.push((name, unit, value));
+        }
+    }
+
+    fn counted(&mut self, name: &'static str, unit: Unit, value: f64) {
+        if value != 0.0 {
+            self.always(name, unit, value);
+        }
+    }
+
+    fn flag(&mut self, name: &'static str, value: bool) {
+        self.counted(name, Unit::Count, f64::from(u8::from(value)));
+    }
+
+    fn upstream(&mut self, tally: UpstreamTally) {
+        self.counted("UpstreamCalls", Unit::Count, f64::from(tally.calls));
+        self.counted("UpstreamRetries", Unit::Count, f64::from(tally.retries));
+        self.counted("UpstreamRateLimited", Unit::Count, f64::from(tally.rate_limited));
+    }
+
+    fn consumed(&mut self, consumed: Capacity) {
+        self.counted("ReadCapacityUnits", Unit::Count, consumed.read);
+        self.counted("WriteCapacityUnits", Unit::Count, consumed.write);
+    }
+
+    fn document(
+        &self,
+        at: Timestamp,
+        service: &str,
+        environment: Environment,
+        properties: &[(&str, &str)],
+    ) -> String {
+        use fmt::Write;
+        let mut json = String::with_capacity(256 + self.0.len() * 72);
+        // Writing into a string does not fail.
+        let _ = write!(
+            json,
+            r#"{{"_aws":{{"Timestamp":{},"CloudWatchMetrics":[{{"Namespace":"{NAMESPACE}","Dimensions":[["Service","Environment"]],"Metrics":["#,
+            at.0
+        );
+        for (index, (name, unit, _)) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let _ = write!(json, r#"{comma}{{"Name":"{name}","Unit":"{}"}}"#, unit.name());
+        }
+        let _ = write!(
+            json,
+            r#"]}}]}},"Service":"{service}","Environment":"{}""#,
+            environment.as_str()
+        );
+        for (name, _, value) in &self.0 {
+            let _ = write!(json, r#","{name}":{value}"#);
+        }
+        for (name, value) in properties {
+            let value = serde_json::to_string(value).unwrap_or_default();
+            let _ = write!(json, r#","{name}":{value}"#);
+        }
+        json.push('}');
+        json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The limits of the EMF specification and of CloudWatch; a document outside them is silently no metric.
+    fn check_limits(json: &str) {
+        assert!(json.len() < 256 * 1024 && !json.contains('\n'));
+        let document: Value = serde_json::from_str(json).expect("JSON");
+        let root = document.as_object().expect("an object");
+        assert!(document["_aws"]["Timestamp"].is_i64());
+        for directive in document["_aws"]["CloudWatchMetrics"]
+            .as_array()
+            .expect("an array")
+        {
+            let namespace = directive["Namespace"].as_str().expect("a text");
+            assert!((1..=256).contains(&namespace.len()));
+            assert!(
+                namespace
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"._#:/-".contains(&b))
+            );
+            for set in directive["Dimensions"].as_array().expect("an array") {
+                let set = set.as_array().expect("an array");
+                assert!(set.len() <= 30);
+                for name in set {
+                    let name = name.as_str().expect("a text");
+                    assert!((1..=250).contains(&name.len()) && !name.starts_with(':'));
+                    let value = root[name]
+                        .as_str()
+                        .expect("dimension values are texts at the root");
+                    assert!((1..=1024).contains(&value.len()) && value.is_ascii());
+                }
+            }
+            let metrics = directive["Metrics"].as_array().expect("an array");
+            assert!((1..=100).contains(&metrics.len()));
+            let mut names = Vec::new();
+            for metric in metrics {
+                let name = metric["Name"].as_str().expect("a text");
+                assert!((1..=1024).contains(&name.len()));
+                assert!(root[name].is_number(), "{name} has a value at the root");
+                assert!(
+                    ["Count", "Milliseconds", "Seconds", "Bytes"]
+                        .contains(&metric["Unit"].as_str().expect("a text"))
+                );
+                assert!(!names.contains(&name), "{name} once");
+                names.push(name);
+            }
+        }
+    }
+
+    fn facts() -> RequestFacts<'static> {
+        RequestFacts {
+            at: Timestamp(1_772_409_600_123),
+            environment: Environment::Prod,
+            request_id: "r-\"1\"",
+            route: "/prices",
+            status: 200,
+            latency_ms: 1.25,
+            sent_bytes: 512,
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_document() {
+        let metrics = RequestMetrics {
+            worst_tier: Some(Tier::Memory),
+            oldest_price_age_s: Some(0.0),
+            identity_bytes: 1800,
+            encoded: true,
+            ..RequestMetrics::default()
+        };
+        let json = metrics.document(&facts());
+        check_limits(&json);
+        assert_snapshot!(json, @r#"{"_aws":{"Timestamp":1772409600123,"CloudWatchMetrics":[{"Namespace":"CryptoWatch","Dimensions":[["Service","Environment"]],"Metrics":[{"Name":"Requests","Unit":"Count"},{"Name":"LatencyMs","Unit":"Milliseconds"},{"Name":"Status2xx","Unit":"Count"},{"Name":"PriceRequests","Unit":"Count"},{"Name":"CacheMemory","Unit":"Count"},{"Name":"OldestPriceAgeSeconds","Unit":"Seconds"},{"Name":"BodyBytesIdentity","Unit":"Bytes"},{"Name":"BodyBytesSent","Unit":"Bytes"},{"Name":"EncodedResponses","Unit":"Count"}]}]},"Service":"api","Environment":"prod","Requests":1,"LatencyMs":1.25,"Status2xx":1,"PriceRequests":1,"CacheMemory":1,"OldestPriceAgeSeconds":0,"BodyBytesIdentity":1800,"BodyBytesSent":512,"EncodedResponses":1,"requestId":"r-\"1\"","route":"/prices"}"#);
+    }
+
+    #[test]
+    fn the_fullest_documents_stay_within_the_limits() {
+        let upstream = UpstreamTally {
+            calls: 3,
+            retries: 2,
+            rate_limited: 1,
+        };
+        let consumed = Capacity {
+            read: 25.5,
+            write: 3.0,
+        };
+        let request = RequestMetrics {
+            rate_limited: true,
+            worst_tier: Some(Tier::StaleIfError),
+            collapsed: true,
+            refresh_wait_ms: 2000.1,
+            upstream,
+            oldest_price_age_s: Some(4000.0),
+            identity_bytes: u64::MAX,
+            encoded: true,
+            consumed,
+        };
+        check_limits(&request.document(&facts()));
+        let update = UpdateMetrics {
+            succeeded: true,
+            skipped: true,
+            written: 50,
+            failed: 1,
+            upstream,
+            oldest_price_age_s: Some(1.0),
+            consumed,
+        };
+        check_limits(&update.document(Timestamp(0), Environment::Dev, "i"));
+    }
+
+    #[test]
+    fn an_update_that_failed_says_zero_succeeded() {
+        let json = UpdateMetrics::default().document(Timestamp(0), Environment::Dev, "i");
+        check_limits(&json);
+        assert!(
+            json.contains(r#""UpdateRuns":1,"UpdateSucceeded":0,"UpdateSkipped":0"#),
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn a_value_that_json_cannot_hold_is_left_out() {
+        let json = RequestMetrics::default().document(&RequestFacts {
+            latency_ms: f64::NAN,
+            ..facts()
+        });
+        check_limits(&json);
+        assert!(!json.contains("LatencyMs"), "{json}");
+    }
 }

@@ -1,0 +1,213 @@
+//! One price request, from its key to its answer.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::{
+    etag::ContentTag,
+    headers::{self, CACHE_STATUS, Worst},
+    symbols,
+};
+use crate::{
+    App,
+    auth::{AuthError, TOUCH_EVERY},
+    clock::Timestamp,
+    compression,
+    config::Compression,
+    metrics::RequestMetrics,
+    models::{KeyId, Number, Symbol},
+    prices::{self, Lookup},
+    problem::Problem,
+    rate_limit::Outcome,
+    store::StoreError,
+};
+
+/// Response extension: what the outermost layer logs and measures.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Telemetry {
+    /// For the EMF document.
+    pub(super) metrics: RequestMetrics,
+    /// The key, when it is a valid one.
+    pub(super) key: Option<KeyId>,
+    /// The `Cache-Status` value, without the cache's name.
+    pub(super) cache_status: Option<String>,
+}
+
+/// Answers a price request. `asked` are the lists of symbols, or why there are none.
+pub(super) async fn answer(
+    app: &App,
+    asked: Result<Vec<String>, Problem>,
+    request: &HeaderMap,
+    deadline: Option<Instant>,
+) -> Response {
+    let mut telemetry = Telemetry::default();
+    // What holds for the answer whether it becomes prices or a problem.
+    let mut common = HeaderMap::new();
+    let outcome = exchange(app, asked, request, deadline, &mut telemetry, &mut common).await;
+    let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
+    response.headers_mut().extend(common);
+    response.extensions_mut().insert(Box::new(telemetry));
+    response
+}
+
+async fn exchange(
+    app: &App,
+    asked: Result<Vec<String>, Problem>,
+    request: &HeaderMap,
+    deadline: Option<Instant>,
+    telemetry: &mut Telemetry,
+    common: &mut HeaderMap,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let key = app
+        .keys
+        .authenticate(
+            &*app.store,
+            request,
+            now,
+            app.config.key_cache,
+            &mut telemetry.metrics.consumed,
+        )
+        .await
+        .map_err(|error| match error {
+            AuthError::Unauthorized => Problem::Unauthorized,
+            AuthError::Store(error) => store_problem(&error),
+        })?;
+    telemetry.key = Some(key.clone());
+    // Before the limit: what can never be answered does not use up the quota.
+    let symbols = symbols::parse(&app.symbols, &asked?)?;
+    let limit = app.config.rate_limit_per_minute;
+    let verdict = app
+        .limiter
+        .admit(&*app.store, &key, limit, app.clock.now())
+        .await
+        .map_err(|error| store_problem(&error))?;
+    telemetry.metrics.consumed += verdict.consumed;
+    headers::quota(common, limit, verdict.outcome);
+    if let Outcome::Refused { retry_after } = verdict.outcome {
+        telemetry.metrics.rate_limited = true;
+        return Err(Problem::RateLimitExceeded { retry_after });
+    }
+    let (lookup, ()) = tokio::join!(prices::lookup(app, &symbols, deadline), touch(app, &key));
+    let lookup = lookup.map_err(|error| store_problem(&error))?;
+    respond(app, request, &lookup, telemetry, common)
+}
+
+/// Turns what was found into the answer.
+fn respond(
+    app: &App,
+    request: &HeaderMap,
+    lookup: &Lookup,
+    telemetry: &mut Telemetry,
+    common: &mut HeaderMap,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let worst = Worst::of(lookup, now, app.config.cache_ttl);
+    let cache_status = worst.header();
+    headers::set(common, CACHE_STATUS, &cache_status);
+    telemetry.cache_status = Some(cache_status);
+    let oldest = lookup.found.iter().map(|quote| quote.price.fetched_at).min();
+    let metrics = &mut telemetry.metrics;
+    metrics.worst_tier = Some(worst.tier);
+    metrics.collapsed = lookup.collapsed;
+    metrics.refresh_wait_ms = lookup.waited.as_secs_f64() * 1000.0;
+    metrics.upstream = lookup.upstream;
+    metrics.consumed += lookup.consumed;
+    let Some(oldest) = oldest else {
+        return Err(Problem::PriceUnavailable {
+            retry_after: lookup.retry_after,
+        });
+    };
+    let age_ms = (now.0 - oldest.0).max(0);
+    metrics.oldest_price_age_s = Some(age_ms as f64 / 1000.0);
+    common.insert(header::AGE, HeaderValue::from(age_ms / 1000));
+    // `Age` counts against it, so that a client's copy goes stale when ours does. Private: it took a key.
+    headers::set(
+        common,
+        header::CACHE_CONTROL,
+        &format!("private, max-age={}", app.config.cache_ttl.as_secs()),
+    );
+    let body = body(lookup);
+    let tag = ContentTag::of(&body);
+    headers::set(common, header::ETAG, &tag.header());
+    if tag.is_known_to(request) {
+        return Ok(StatusCode::NOT_MODIFIED.into_response());
+    }
+    metrics.identity_bytes = body.len() as u64;
+    common.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let encoded = (app.config.compression == Compression::On && compression::wants_gzip(request))
+        .then(|| app.bodies.gzip(tag.0, &body))
+        .flatten();
+    metrics.encoded = encoded.is_some();
+    if encoded.is_some() {
+        common.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(Response::new(Body::from(
+        encoded.unwrap_or_else(|| Bytes::from(body)),
+    )))
+}
+
+/// The body of a 200: equal data give equal bytes.
+fn body(lookup: &Lookup) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        data: Vec<Price<'a>>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        unavailable: &'a [Symbol],
+        timestamp: jiff::Timestamp,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Price<'a> {
+        symbol: &'a Symbol,
+        name: &'a str,
+        price: &'a Number,
+        change24h: Option<&'a Number>,
+        market_cap: Option<&'a Number>,
+        last_updated: jiff::Timestamp,
+    }
+    let prices = || lookup.found.iter().map(|quote| &*quote.price);
+    let answer = Answer {
+        data: prices()
+            .map(|price| Price {
+                symbol: &price.symbol,
+                name: &price.name,
+                price: &price.price,
+                change24h: price.change24h.as_ref(),
+                market_cap: price.market_cap.as_ref(),
+                last_updated: civil(price.last_updated),
+            })
+            .collect(),
+        unavailable: &lookup.unavailable,
+        timestamp: civil(prices().map(|price| price.fetched_at).max().unwrap_or_default()),
+    };
+    // Texts and numbers always serialise.
+    serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+fn civil(at: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default()
+}
+
+/// Writes `lastUsedAt` when it is due. Nobody is refused because this failed.
+async fn touch(app: &App, key: &KeyId) {
+    let now = app.clock.now();
+    if !app.keys.touch_due(key, now) {
+        return;
+    }
+    let not_since = Timestamp(now.0 - i64::try_from(TOUCH_EVERY.as_millis()).unwrap_or(0));
+    if let Err(error) = app.store.touch_api_key(key, now, not_since).await {
+        tracing::warn!(event = "store", error = %error, "lastUsedAt was not written");
+    }
+}
+
+fn store_problem(error: &StoreError) -> Problem {
+    tracing::warn!(event = "store", error = %error, "the store failed");
+    Problem::StoreUnavailable
+}
