@@ -238,6 +238,27 @@ pub struct Holder(pub Arc<str>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RetryTokens(pub u16);
 
+impl RetryTokens {
+    /// The budget's cap, and what it is before the first refresh: 5 retries.
+    pub const FULL: Self = Self(50);
+    /// What one retry costs.
+    pub const RETRY: u16 = 10;
+    /// What a refresh that succeeded puts back: 0.1 retries.
+    pub const DEPOSIT: u16 = 1;
+
+    /// The budget nearest to this many retries, within its bounds.
+    #[must_use]
+    pub fn from_retries(retries: f64) -> Self {
+        Self((retries * 10.0).round().clamp(0.0, f64::from(Self::FULL.0)) as u16)
+    }
+}
+
+impl fmt::Display for RetryTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 / 10, self.0 % 10)
+    }
+}
+
 /// The one lease item. Absent attributes are `None` (or zero failures, a full budget).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseItem {

@@ -3,14 +3,14 @@
 //! Loops (unprocessed items, pages) and retries live above it, so that whoever counts calls of this trait
 //! counts DynamoDB requests.
 
+pub mod dynamo;
+mod item;
 
 use std::{fmt::Debug, ops::AddAssign};
 
 use futures_util::future::BoxFuture;
 
-use crate::models::{
-    ApiKeyItem, Holder, KeyId, LeaseItem, RetryTokens, StoredPrice, Symbol, Timestamp,
-};
+use crate::models::{ApiKeyItem, Holder, KeyId, LeaseItem, RetryTokens, StoredPrice, Symbol, Timestamp};
 
 /// Most keys of one [`Store::prices`].
 pub const MAX_BATCH_READ: usize = 100;
@@ -256,5 +256,11 @@ pub trait Store: Send + Sync + Debug {
     fn request_count<'a>(&'a self, id: &'a KeyId, window: i64) -> StoreFuture<'a, u32>;
 
     /// `UpdateItem` that adds one to a window's count if it is below `room`. `ttl` is Unix seconds.
-    fn count_request<'a>(&'a self, id: &'a KeyId, window: i64, room: u32, ttl: i64) -> StoreFuture<'a, Counted>;
+    fn count_request<'a>(
+        &'a self,
+        id: &'a KeyId,
+        window: i64,
+        room: u32,
+        ttl: i64,
+    ) -> StoreFuture<'a, Counted>;
 }

@@ -1,0 +1,47 @@
+//! SDK errors by what they mean to a caller.
+
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+};
+
+use super::super::{StoreError, item::Unreadable};
+
+/// DynamoDB's ways of saying that there is no capacity.
+const THROTTLES: [&str; 4] = [
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "ThrottledException",
+];
+
+/// Sorts a failed `operation`.
+pub(super) fn failed<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> StoreError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let SdkError::ServiceError(context) = error else {
+        let reason = DisplayErrorContext(error).to_string();
+        return match error {
+            SdkError::ConstructionFailure(_) => StoreError::Rejected { operation, reason },
+            _ => StoreError::Unavailable { operation, reason },
+        };
+    };
+    let code = context.err().code().unwrap_or("no error code");
+    let reason = format!("{code}: {}", context.err().message().unwrap_or("no message"));
+    if THROTTLES.contains(&code) {
+        StoreError::Throttled { operation, reason }
+    } else if context.raw().status().is_server_error() {
+        StoreError::Unavailable { operation, reason }
+    } else {
+        StoreError::Rejected { operation, reason }
+    }
+}
+
+/// An item that cannot be read.
+pub(super) fn corrupt(operation: &'static str) -> impl Fn(Unreadable) -> StoreError {
+    move |unreadable| StoreError::Corrupt {
+        operation,
+        reason: unreadable.to_string(),
+    }
+}
