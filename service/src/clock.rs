@@ -14,6 +14,30 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
+impl Timestamp {
+    /// The instant `span` later.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
+
+    /// The instant `span` earlier.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+
+    /// How long ago `earlier` was; zero when it lies ahead.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Source of wall time, and the rate at which wall time runs against the time of sockets and timers.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The wall time now.
@@ -132,6 +156,14 @@ pub fn clock(spec: Option<FastClockSpec>) -> SharedClock {
         Some(spec) => Arc::new(FastClock::start(spec)),
         None => Arc::new(SystemClock),
     }
+}
+
+/// Real time left until an instant of the system's time, Unix ms, such as Lambda's deadline: a simulated wall
+/// clock does not move it.
+#[must_use]
+pub fn until_system_time(unix_ms: u64) -> Duration {
+    let now = u64::try_from(system_now().0).unwrap_or(0);
+    Duration::from_millis(unix_ms.saturating_sub(now))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one home of wall time")]

@@ -3,6 +3,9 @@
 /// Hash of the service's sources and the lockfile, and the profile: every binary prints it with `--version`.
 pub const BUILD_ID: &str = env!("BUILD_ID");
 
+/// What `--version` says after the binary's name.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (build ", env!("BUILD_ID"), ")");
+
 pub mod app;
 pub mod auth;
 pub mod clock;
@@ -17,6 +20,8 @@ pub mod prices;
 pub mod problem;
 pub mod rate_limit;
 pub mod rng;
+pub mod serve;
+pub mod stdout;
 pub mod store;
 pub mod symbols;
 pub mod update;

@@ -31,7 +31,7 @@ pub type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
 ///
 /// The first call wins; a process has one log.
 pub fn init(clock: SharedClock, level: LevelFilter) {
-    let sink: LineSink = Arc::new(|line: &str| crate::metrics::write_line(line.as_bytes()));
+    let sink: LineSink = Arc::new(crate::stdout::write_line);
     if tracing_subscriber::registry()
         .with(JsonLines::new(clock, level, sink))
         .try_init()

@@ -4,12 +4,13 @@
 //! keys, symbols and request ids would each make a metric of their own. A counter that is zero is left out:
 //! it adds nothing to a sum, and log bytes cost.
 
-use std::{fmt, io::Write};
+use std::fmt;
 
 use crate::{
     clock::Timestamp,
     config::Environment,
     prices::{Tier, UpstreamTally},
+    stdout::write_line,
     store::Capacity,
 };
 
@@ -28,19 +29,8 @@ pub struct StdoutEmf;
 
 impl Emf for StdoutEmf {
     fn line(&self, json: &str) {
-        write_line(json.as_bytes());
+        write_line(json);
     }
-}
-
-/// Writes a whole line to standard output at once, so that lines of different threads do not mix.
-///
-/// A reader that went away is no reason to fail: the line is lost.
-pub fn write_line(text: &[u8]) {
-    let mut line = Vec::with_capacity(text.len() + 1);
-    line.extend_from_slice(text);
-    line.push(b'\n');
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(&line).and_then(|()| out.flush());
 }
 
 /// What a request did.

@@ -1,0 +1,22 @@
+//! The updater: refreshes every price once, each interval, or for each scheduled event on Lambda.
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Refreshes the prices of all supported coins. Settings come from the environment.
+#[derive(Parser)]
+#[command(name = "crypto-watch-update", version = service::VERSION)]
+struct Args {
+    /// Go on until told to stop, with one update each interval, such as 5m. Not used on Lambda.
+    #[arg(long, value_name = "INTERVAL", value_parser = service::serve::parse_every)]
+    every: Option<Duration>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    service::serve::exit_code("crypto-watch-update", service::serve::update(args.every))
+}
