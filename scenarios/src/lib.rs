@@ -4,4 +4,5 @@
 pub const BUILD_ID: &str = env!("BUILD_ID");
 
 pub mod format;
+pub mod suites;
 pub mod wire;
