@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     auth::KeyCache, clock::SharedClock, coingecko::upstream::Upstream, compression::EncodedBodies,
-    config::Config, metrics::Emf, rate_limit::Limiter, rng::Rng, store::Store, symbols::SymbolTable,
+    config::Config, memory::Memory, metrics::Emf, rate_limit::Limiter, refresh::Refresher, rng::Rng,
+    store::Store, symbols::SymbolTable,
 };
 
 /// One process's service. Cheap to clone; clones share all state.
@@ -24,6 +25,10 @@ pub struct App {
     pub rng: Arc<dyn Rng>,
     /// Where metrics documents go (seam).
     pub emf: Arc<dyn Emf>,
+    /// Process state: prices and the lease item as last seen.
+    pub memory: Arc<Memory>,
+    /// Process state: the refresh under way, and what refreshes cost that nobody reported yet.
+    pub refresher: Arc<Refresher>,
     /// Process state: known API keys.
     pub keys: Arc<KeyCache>,
     /// Process state: what the rate limiter remembers of previous windows.
@@ -51,6 +56,8 @@ impl App {
             upstream,
             rng,
             emf,
+            memory: Arc::default(),
+            refresher: Arc::default(),
             keys: Arc::default(),
             limiter: Arc::default(),
             bodies: Arc::default(),

@@ -8,22 +8,26 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (build ", env!("B
 
 pub mod app;
 pub mod auth;
+pub mod cache;
 pub mod clock;
 pub mod coingecko;
 pub mod compression;
 pub mod config;
 pub mod http;
 pub mod logging;
+pub mod memory;
 pub mod metrics;
 pub mod models;
 pub mod prices;
 pub mod problem;
 pub mod rate_limit;
+pub mod refresh;
 pub mod rng;
 pub mod serve;
 pub mod stdout;
 pub mod store;
 pub mod symbols;
+pub mod transformers;
 pub mod update;
 
 pub use app::App;

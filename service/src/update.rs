@@ -2,7 +2,14 @@
 
 use tokio::time::Instant;
 
-use crate::{App, models::Symbol, prices::UpstreamTally, store::Capacity};
+use crate::{
+    App,
+    cache::Prospect,
+    models::Symbol,
+    prices::UpstreamTally,
+    refresh::{self, Ended, Report, Terms},
+    store::{Binary, Capacity},
+};
 
 /// What an update did.
 #[derive(Clone, Debug)]
@@ -53,11 +60,72 @@ pub struct UpdateError {
 /// # Errors
 /// Nothing was stored although a refresh was due and allowed.
 pub async fn run(app: &App, deadline: Option<Instant>) -> Result<UpdateReport, UpdateError> {
-    let _ = (app, deadline);
-    Err(UpdateError {
-        reason: String::new(),
-        failed: Vec::new(),
-        consumed: Capacity::default(),
-        upstream: UpstreamTally::default(),
-    })
+    let ended = refresh::run(app, terms(app, deadline)).await;
+    let (consumed, upstream) = app.refresher.take_unreported();
+    let skipped = |outcome| {
+        let refreshed_at = app.memory.lease().item.refreshed_at;
+        Ok(UpdateReport {
+            outcome,
+            written: 0,
+            failed: Vec::new(),
+            consumed,
+            upstream,
+            oldest_age_s: refreshed_at.map(|at| app.clock.now().since(at).as_secs_f64()),
+        })
+    };
+    let error = |reason: String, failed| {
+        Err(UpdateError {
+            reason,
+            failed,
+            consumed,
+            upstream,
+        })
+    };
+    match ended {
+        Ended::Refreshed(report) | Ended::Failed(report) if report.written > 0 => Ok(UpdateReport {
+            outcome: UpdateOutcome::Refreshed,
+            written: report.written,
+            failed: named(&report),
+            consumed,
+            upstream,
+            oldest_age_s: report.oldest.map(|age| age.as_secs_f64()),
+        }),
+        Ended::Refreshed(report) | Ended::Failed(report) => {
+            error(report.reason.clone().unwrap_or_default(), named(&report))
+        }
+        Ended::Refused(Prospect::NotDue { .. }) => skipped(UpdateOutcome::SkippedFresh),
+        Ended::Refused(Prospect::BackingOff { .. }) => skipped(UpdateOutcome::SkippedBackingOff),
+        // Held, or given back in the same moment.
+        Ended::Refused(Prospect::Held { .. } | Prospect::Free) => skipped(UpdateOutcome::SkippedHeld),
+        Ended::Unused => error(
+            "the store was so slow that no time was left to fetch".to_owned(),
+            Vec::new(),
+        ),
+        Ended::Store(failure) => error(failure.to_string(), Vec::new()),
+    }
+}
+
+/// The updater's own bound, never past the deadline, and its own idea of due: a tenth of an interval.
+fn terms(app: &App, deadline: Option<Instant>) -> Terms {
+    let config = &app.config;
+    let now = Instant::now();
+    // After the bound come the write and the release.
+    let reserve = config.write_timeout + config.store_timeout;
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(now).saturating_sub(reserve));
+    let patience = left.map_or(config.update_timeout, |left| left.min(config.update_timeout));
+    Terms {
+        binary: Binary::Update,
+        patience,
+        bound: now + patience,
+        lease: config.update_lease(),
+        due_after: config.update_interval / 10,
+    }
+}
+
+fn named(report: &Report) -> Vec<(Symbol, String)> {
+    report
+        .failed
+        .iter()
+        .map(|(symbol, why)| (symbol.clone(), why.to_string()))
+        .collect()
 }

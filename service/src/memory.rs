@@ -1,0 +1,183 @@
+//! What this process remembers: prices and the last lease item it saw. Bounded by the supported set.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    cache::READ_LAG,
+    models::{LeaseItem, StoredPrice, Symbol, Timestamp},
+    symbols::SymbolTable,
+};
+
+/// The process's memory. Locked for moments only, never across an await.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<Contents>);
+
+#[derive(Debug, Default)]
+struct Contents {
+    prices: BTreeMap<Symbol, Remembered>,
+    lease: KnownLease,
+}
+
+/// What is remembered of one coin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remembered {
+    /// Its price; `None` when it was looked for and not there.
+    pub price: Option<Arc<StoredPrice>>,
+    /// Every write before this instant has been seen.
+    pub as_of: Timestamp,
+}
+
+/// What is known of the lease item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownLease {
+    /// The item as last seen; an empty one (which reads as *may refresh*) when it was never seen.
+    pub item: LeaseItem,
+    /// When it was seen.
+    pub learned_at: Timestamp,
+    /// This process leaves the lease alone until then, because the store just failed it.
+    pub paused_until: Timestamp,
+}
+
+impl Default for KnownLease {
+    fn default() -> Self {
+        let never = Timestamp(i64::MIN);
+        Self {
+            item: LeaseItem::default(),
+            learned_at: never,
+            paused_until: never,
+        }
+    }
+}
+
+impl Memory {
+    /// What is remembered of `symbols`, in their order, and of the lease.
+    #[must_use]
+    pub fn recall(&self, symbols: &[Symbol]) -> (Vec<Option<Remembered>>, KnownLease) {
+        let contents = self.lock();
+        let prices = symbols
+            .iter()
+            .map(|symbol| contents.prices.get(symbol).cloned())
+            .collect();
+        (prices, contents.lease.clone())
+    }
+
+    /// What is known of the lease.
+    #[must_use]
+    pub fn lease(&self) -> KnownLease {
+        self.lock().lease.clone()
+    }
+
+    /// Takes in a read of `asked` that was made at `at` and found `found`.
+    pub fn learn_read(
+        &self,
+        supported: &SymbolTable,
+        asked: &[Symbol],
+        found: &[StoredPrice],
+        at: Timestamp,
+    ) {
+        // The read may lag behind the writes.
+        self.learn(supported, asked, found, at.before(READ_LAG));
+    }
+
+    /// Takes in prices that are certain as of `as_of`: what a refresh has read strongly, or written.
+    pub fn learn(&self, supported: &SymbolTable, asked: &[Symbol], found: &[StoredPrice], as_of: Timestamp) {
+        let mut contents = self.lock();
+        for symbol in asked
+            .iter()
+            .filter(|symbol| supported.get(symbol.as_str()).is_some())
+        {
+            let entry = contents
+                .prices
+                .entry(symbol.clone())
+                .or_insert(Remembered { price: None, as_of });
+            entry.as_of = entry.as_of.max(as_of);
+            let Some(price) = found.iter().find(|price| price.symbol == *symbol) else {
+                continue;
+            };
+            // A read that lags must not take this process's answers back in time.
+            let known = entry
+                .price
+                .as_deref()
+                .map(|known| (known.last_updated, known.fetched_at));
+            if known.is_none_or(|known| known < (price.last_updated, price.fetched_at)) {
+                entry.price = Some(Arc::new(price.clone()));
+            }
+        }
+    }
+
+    /// Takes in the lease item as seen at `at`.
+    pub fn learn_lease(&self, item: LeaseItem, at: Timestamp) {
+        let mut contents = self.lock();
+        contents.lease.item = item;
+        contents.lease.learned_at = at;
+    }
+
+    /// Leaves the lease alone until `until`.
+    pub fn pause(&self, until: Timestamp) {
+        self.lock().lease.paused_until = until;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        // Whole values are put in place, so a panic elsewhere cannot leave them half-written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a process leaves the lease alone after the store failed it, wall time.
+pub const PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Number;
+
+    fn price(symbol: &str, last_updated: i64, fetched_at: i64) -> StoredPrice {
+        StoredPrice {
+            symbol: Symbol::new(symbol),
+            name: symbol.into(),
+            price: Number::parse("1").expect("a number"),
+            change24h: None,
+            market_cap: None,
+            last_updated: Timestamp(last_updated),
+            fetched_at: Timestamp(fetched_at),
+            ttl: 1,
+            held: None,
+        }
+    }
+
+    fn remembered(memory: &Memory) -> Option<(Timestamp, Timestamp)> {
+        let (prices, _) = memory.recall(&[Symbol::new("BTC")]);
+        let price = prices[0].as_ref()?.price.as_ref()?;
+        Some((price.last_updated, price.fetched_at))
+    }
+
+    #[test]
+    fn a_lagging_read_does_not_go_back_in_time() {
+        let (memory, table) = (Memory::default(), SymbolTable::default());
+        let btc = [Symbol::new("BTC")];
+        memory.learn(&table, &btc, &[price("BTC", 20, 30)], Timestamp(30));
+        memory.learn_read(&table, &btc, &[price("BTC", 10, 40)], Timestamp(5000));
+        assert_eq!(remembered(&memory), Some((Timestamp(20), Timestamp(30))));
+        memory.learn_read(&table, &btc, &[price("BTC", 20, 40)], Timestamp(6000));
+        assert_eq!(remembered(&memory), Some((Timestamp(20), Timestamp(40))));
+        memory.learn_read(&table, &btc, &[], Timestamp(9000));
+        assert_eq!(remembered(&memory), Some((Timestamp(20), Timestamp(40))));
+        assert_eq!(
+            memory.recall(&btc).0[0].as_ref().map(|entry| entry.as_of),
+            Some(Timestamp(8000))
+        );
+    }
+
+    #[test]
+    fn only_supported_symbols_are_remembered() {
+        let (memory, table) = (Memory::default(), SymbolTable::default());
+        for n in 0..10_000 {
+            memory.learn(&table, &[Symbol::new(&format!("X{n}"))], &[], Timestamp(0));
+        }
+        assert!(memory.lock().prices.is_empty());
+    }
+}
