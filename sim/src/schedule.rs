@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand_chacha::rand_core::Rng;
+use scenarios::format::model::Stack;
 
 use crate::seed::Seed;
 
@@ -16,7 +17,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a stack; a phase that is not given is drawn from the seed, as EventBridge gives no promise
+    /// A rule with this interval; a phase that is not given is drawn from the seed, as EventBridge gives no promise
     /// about where in its interval a rate rule begins.
     #[must_use]
     pub fn new(every: Duration, phase: Option<Duration>, seed: Seed) -> Self {
@@ -28,6 +29,12 @@ impl Schedule {
             phase: phase.unwrap_or_else(drawn),
             every,
         }
+    }
+
+    /// The schedule of a stack.
+    #[must_use]
+    pub fn of(stack: &Stack, seed: Seed) -> Self {
+        Self::new(stack.update_every, stack.update_phase, seed)
     }
 
     /// The firings before `end`, wall time since the scenario's start, in order.

@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::LazyLock};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scenarios::format::model::Plan;
@@ -9,7 +9,7 @@ use scenarios::format::model::Plan;
 #[derive(Debug, Parser)]
 #[command(
     name = "crypto-watch-sim",
-    version = version(),
+    version = VERSION.as_str(),
     about = "Plays Crypto Watch under load and faults on this machine, and judges what users saw",
     after_help = "Exit codes: 0 all held · 1 an expectation failed · 2 bad usage or scenario · 3 the harness failed"
 )]
@@ -168,9 +168,8 @@ pub enum Sabotage {
 }
 
 /// `0.0.0 (build 0123456789abcdef-release)`: the build id that the service's binaries beside must have, too.
-fn version() -> String {
-    format!("{} (build {})", env!("CARGO_PKG_VERSION"), service::BUILD_ID)
-}
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{} (build {})", env!("CARGO_PKG_VERSION"), service::BUILD_ID));
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use scenarios::format::model::{Plan, Stack};
+use scenarios::format::model::Stack;
 use service::config::{Config, ConfigError};
 
-use crate::clock::RunClock;
+use crate::{clock::RunClock, coingecko::limits::service_env};
 
 /// The table of a simulated stack.
 pub const TABLE: &str = "crypto-watch";
-/// The CoinGecko key of a simulated stack; the fake accepts any.
-const COINGECKO_KEY: &str = "CG-simulated";
 
 /// Where a stack's parts listen.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +23,6 @@ pub struct Endpoints<'a> {
 #[must_use]
 pub fn of_stack(stack: &Stack) -> BTreeMap<String, String> {
     let seconds = |duration: Duration| duration.as_secs().to_string();
-    let plan = match stack.upstream_plan {
-        Plan::Keyless => "keyless",
-        Plan::Demo | Plan::Custom { .. } => "demo",
-        Plan::Basic | Plan::Analyst => "pro",
-    };
     let mut env = BTreeMap::new();
     let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
     set("DYNAMODB_TABLE_NAME", TABLE.to_owned());
@@ -39,9 +32,8 @@ pub fn of_stack(stack: &Stack) -> BTreeMap<String, String> {
     set("CACHE_TTL_SECONDS", seconds(stack.cache_ttl));
     set("PRICE_RETENTION_SECONDS", seconds(stack.price_retention));
     set("UPDATE_INTERVAL_SECONDS", seconds(stack.update_every));
-    set("EXTERNAL_API_PLAN", plan.to_owned());
-    if stack.upstream_plan != Plan::Keyless {
-        set("EXTERNAL_API_KEY", COINGECKO_KEY.to_owned());
+    for (name, value) in service_env(stack.upstream_plan) {
+        set(name, value.to_owned());
     }
     set("AWS_REGION", "us-east-1".to_owned());
     set("AWS_ACCESS_KEY_ID", "simulated".to_owned());
@@ -76,16 +68,25 @@ pub fn on_stack(
 pub fn overrides(stack: &Stack, asked: &[(String, String)]) -> Result<BTreeMap<String, String>, String> {
     let base = of_stack(stack);
     let resolve = |(name, value): &(String, String)| {
-        let Some((sign, by)) = value.split_at_checked(1).filter(|(sign, _)| matches!(*sign, "/" | "*")) else {
+        let Some((sign, by)) = value
+            .split_at_checked(1)
+            .filter(|(sign, _)| matches!(*sign, "/" | "*"))
+        else {
             return Ok((name.clone(), value.clone()));
         };
         let wrong = |why: &str| format!("--env {name}={value}: {why}; give a value of its own");
-        let by: u64 = by.parse().map_err(|_| wrong("what follows the sign is no whole number"))?;
+        let by: u64 = by
+            .parse()
+            .map_err(|_| wrong("what follows the sign is no whole number"))?;
         let from: u64 = base
             .get(name)
             .and_then(|from| from.parse().ok())
             .ok_or_else(|| wrong("the stack sets no number for it"))?;
-        let scaled = if sign == "/" { from.checked_div(by) } else { from.checked_mul(by) };
+        let scaled = if sign == "/" {
+            from.checked_div(by)
+        } else {
+            from.checked_mul(by)
+        };
         let scaled = scaled.ok_or_else(|| wrong("that is no number"))?;
         Ok((name.clone(), scaled.to_string()))
     };
@@ -108,6 +109,8 @@ pub fn effective(stack: &Stack, overrides: &BTreeMap<String, String>) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use scenarios::format::model::Plan;
+
     use super::*;
 
     #[test]
@@ -132,11 +135,21 @@ mod tests {
 
     #[test]
     fn relative_overrides_scale_what_the_stack_says() {
-        let ask = |name: &str, value: &str| overrides(&Stack::default(), &[(name.to_owned(), value.to_owned())]);
-        assert_eq!(ask("CACHE_TTL_SECONDS", "/5").expect("a number")["CACHE_TTL_SECONDS"], "60");
-        assert_eq!(ask("RATE_LIMIT_PER_MINUTE", "*2").expect("a number")["RATE_LIMIT_PER_MINUTE"], "200");
+        let ask =
+            |name: &str, value: &str| overrides(&Stack::default(), &[(name.to_owned(), value.to_owned())]);
+        assert_eq!(
+            ask("CACHE_TTL_SECONDS", "/5").expect("a number")["CACHE_TTL_SECONDS"],
+            "60"
+        );
+        assert_eq!(
+            ask("RATE_LIMIT_PER_MINUTE", "*2").expect("a number")["RATE_LIMIT_PER_MINUTE"],
+            "200"
+        );
         assert_eq!(ask("COMPRESSION", "off").expect("as it is")["COMPRESSION"], "off");
-        assert_eq!(ask("EXTERNAL_API_KEY", "").expect("as it is")["EXTERNAL_API_KEY"], "");
+        assert_eq!(
+            ask("EXTERNAL_API_KEY", "").expect("as it is")["EXTERNAL_API_KEY"],
+            ""
+        );
         insta::assert_snapshot!(ask("RETRY_ATTEMPTS", "/3").expect_err("not set by the stack"), @"--env RETRY_ATTEMPTS=/3: the stack sets no number for it; give a value of its own");
         assert!(ask("CACHE_TTL_SECONDS", "/0").is_err());
     }

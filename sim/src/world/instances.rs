@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     clock::RunClock,
-    record::recorder::Recorder,
+    record::Recorder,
     world::{
         WorldError,
         children::{Child, ChildSpec, Death, Killed},

@@ -13,7 +13,7 @@ use scenarios::wire::{LoadLine, LoadPlan};
 use tokio::sync::watch;
 
 use crate::{
-    record::{event::Event, recorder::Recorder},
+    record::{Recorder, event::Event},
     world::{
         WorldError,
         children::{Child, ChildSpec, Keep, Killed},
@@ -81,10 +81,10 @@ impl LoadChild {
         })
     }
 
-    /// The process id.
+    /// The name in messages.
     #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.pid()
+    pub fn name(&self) -> &str {
+        self.child.name()
     }
 
     /// Waits until the generator is up.

@@ -1,7 +1,272 @@
-//! The world of one run in real time.
+//! The world of one run in real time: store, fake CoinGecko, schedule, the service's processes and its users,
+//! built from one scenario and one seed, played, and taken down again.
+//!
+//! ```text
+//! users (load generators) ──▶ api-0 … api-n ──▶ store front ──▶ embedded DynamoDB
+//!                      schedule ──▶ update-k ──▶     │
+//!                                     └──────────▶ fake CoinGecko (faults)
+//! ```
+//! Everything that happens is recorded by the [`Recorder`] and judged afterwards.
 
 pub mod children;
+pub mod compress;
+pub mod environment;
+pub mod instances;
 pub mod keys;
+pub mod load;
 pub mod logs;
+pub mod playable;
+mod publication;
 pub mod siblings;
+pub mod stack;
+pub mod updates;
 pub mod usage;
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use futures_util::future::{join_all, select_all, try_join_all};
+use scenarios::format::Scenario;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    record::{Recorder, event::Event},
+    schedule::Schedule,
+    world::{
+        children::{ChildError, Death, Killed},
+        instances::Instance,
+        siblings::SiblingError,
+        stack::Stack,
+    },
+};
+
+pub use stack::{Remains, WorldSpec};
+
+/// How often memory and CPU of the processes are sampled, real time.
+const SAMPLE_EVERY: Duration = Duration::from_millis(250);
+/// How often progress is told, real time.
+const TICK_EVERY: Duration = Duration::from_millis(200);
+/// How long the users' last answers may take after the end, beyond the longest answer, real time.
+const DRAIN_BEYOND_ANSWER: Duration = Duration::from_secs(5);
+/// How long a process may take to end when asked to: above every bound of a request in flight.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why a world cannot be built or played on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// A binary is missing or stale.
+    #[error(transparent)]
+    Sibling(#[from] SiblingError),
+    /// A process could not be started.
+    #[error(transparent)]
+    Child(#[from] ChildError),
+    /// A process ended though it was still needed.
+    #[error("{0}")]
+    Died(Death),
+    /// An API process did not answer.
+    #[error("{name} did not answer within {within:?}; its last lines: {last_lines:?}")]
+    NotReady {
+        /// Which process.
+        name: String,
+        /// How long it was waited for.
+        within: Duration,
+        /// The last lines that it wrote.
+        last_lines: Vec<String>,
+    },
+    /// The stack was not up when the scenario should have begun, even with the longest lead.
+    #[error("the stack was not ready {0:?} after its parts were started: this machine is too busy")]
+    TooSlow(Duration),
+    /// A load generator said that it cannot go on.
+    #[error("the load generator of `{load}` cannot go on: {message}")]
+    LoadFailed {
+        /// The load.
+        load: String,
+        /// What it said.
+        message: String,
+    },
+    /// Users were still waiting long after the end.
+    #[error("the load did not end within {0:?} after the scenario's end")]
+    LoadStuck(Duration),
+    /// The embedded DynamoDB could not be started or prepared.
+    #[error("the embedded DynamoDB is not usable: {0}")]
+    Store(String),
+    /// The fake CoinGecko could not be started.
+    #[error("the fake CoinGecko is not usable: {0}")]
+    CoinGecko(String),
+    /// A defect of the harness.
+    #[error("the harness has a defect: {0}")]
+    Internal(String),
+}
+
+/// How a play ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The scenario was played to its end.
+    Complete,
+    /// Someone asked to stop.
+    Interrupted,
+    /// A part of the stack failed.
+    Failed(WorldError),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("played to its end"),
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Where a play is.
+#[derive(Clone, Debug)]
+pub struct Tick {
+    /// Wall time since the scenario's start.
+    pub wall: Duration,
+    /// Answers that users have had so far.
+    pub requests: u64,
+    /// Names of the active faults.
+    pub faults: Vec<String>,
+}
+
+/// A built world that waits for its scenario to begin.
+#[derive(Debug)]
+pub struct World {
+    scenario: Arc<Scenario>,
+    schedule: Schedule,
+    stack: Stack,
+}
+
+/// What is left of a world that was played.
+#[derive(Debug)]
+pub struct Played {
+    /// How it ended.
+    pub ended: Ended,
+    /// Processes that had to be killed because they did not end when asked to.
+    pub killed: Vec<String>,
+    /// The real time that the play took, without starting and stopping.
+    pub took: Duration,
+}
+
+impl World {
+    /// Builds everything and waits until all of it answers.
+    ///
+    /// # Errors
+    /// What could not be built. Nothing of it is left.
+    pub async fn start(spec: WorldSpec) -> Result<Self, WorldError> {
+        let scenario = Arc::clone(&spec.scenario);
+        let schedule = Schedule::of(&scenario.stack, spec.seed);
+        let stack = Stack::start(&spec).await?;
+        Ok(Self { scenario, schedule, stack })
+    }
+
+    /// How long the stack took to its last part's first answer, real time.
+    #[must_use]
+    pub fn ready(&self) -> Duration {
+        self.stack.ready
+    }
+
+    /// Plays the scenario to its end, to the first failure, or until `stop` becomes true; then takes the world down
+    /// in order. `tick` hears where it is, several times a second.
+    pub async fn play(
+        mut self,
+        mut stop: watch::Receiver<bool>,
+        tick: impl Fn(&Tick),
+    ) -> (Played, Remains) {
+        let begun = Instant::now();
+        let ended = self.until_the_end(&mut stop, tick).await;
+        let took = begun.elapsed();
+        let (killed, remains) = self.take_down().await;
+        (Played { ended, killed, took }, remains)
+    }
+
+    #[expect(clippy::disallowed_macros, reason = "biased")]
+    async fn until_the_end(&mut self, stop: &mut watch::Receiver<bool>, tick: impl Fn(&Tick)) -> Ended {
+        let Self { scenario, schedule, stack } = self;
+        let Stack { clock, recorder, instances, loads, updates, requests, .. } = stack;
+        let end = clock.instant_of_wall(scenario.duration);
+        let deaths = select_all(instances.iter().map(|instance| Box::pin(instance.died())));
+        let samples = sample(pids(instances), recorder.clone());
+        let ticks = async {
+            loop {
+                tokio::time::sleep(TICK_EVERY).await;
+                let wall = clock.wall_since_start(clock.now_us()).min(scenario.duration);
+                let active = scenario.faults.iter().filter(|fault| fault.span_in_time().contains(&wall));
+                let faults = active.map(|fault| fault.name.clone()).collect();
+                tick(&Tick { wall, requests: requests.load(Ordering::Relaxed), faults });
+            }
+        };
+        let updates = updates.fire(*schedule, scenario.duration);
+        let played = async {
+            let drain = load::ANSWER_TIMEOUT + DRAIN_BEYOND_ANSWER;
+            let loads = async {
+                let all = try_join_all(loads.iter().map(load::LoadChild::played));
+                tokio::time::timeout_at(end + drain, all).await.map_err(|_| WorldError::LoadStuck(drain))?
+            };
+            let time = async {
+                tokio::time::sleep_until(end).await;
+                Ok(())
+            };
+            tokio::try_join!(loads, time, updates).map(drop)
+        };
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => Ended::Interrupted,
+            (death, ..) = deaths => Ended::Failed(WorldError::Died(death)),
+            result = played => match result {
+                Ok(()) => Ended::Complete,
+                Err(error) => Ended::Failed(error),
+            },
+            () = samples => Ended::Complete,
+            () = ticks => Ended::Complete,
+        }
+    }
+
+    /// Users first, then updates, then the API, then what they all talk to.
+    async fn take_down(self) -> (Vec<String>, Remains) {
+        let Stack { recorder, instances, loads, updates, backing, .. } = self.stack;
+        let loads = join_all(loads.into_iter().map(|load| async {
+            let name = load.name().to_owned();
+            (name, load.stop(STOP_WITHIN).await)
+        }))
+        .await;
+        updates.stop().await;
+        record_usage(&pids(&instances), &recorder);
+        let instances = join_all(instances.into_iter().map(|instance| async {
+            let name = instance.name().to_owned();
+            (name, instance.stop(STOP_WITHIN).await)
+        }))
+        .await;
+        let stopped = loads.into_iter().chain(instances);
+        let killed = stopped.filter(|(_, killed)| *killed == Killed::Yes).map(|(name, _)| name).collect();
+        (killed, backing.stop().await)
+    }
+}
+
+fn pids(instances: &[Instance]) -> Vec<(String, u32)> {
+    instances.iter().map(|instance| (instance.name().to_owned(), instance.pid())).collect()
+}
+
+/// Samples for as long as it is polled.
+async fn sample(processes: Vec<(String, u32)>, recorder: Recorder) {
+    loop {
+        record_usage(&processes, &recorder);
+        tokio::time::sleep(SAMPLE_EVERY).await;
+    }
+}
+
+fn record_usage(processes: &[(String, u32)], recorder: &Recorder) {
+    for (process, pid) in processes {
+        if let Some(usage) = usage::Usage::of(*pid) {
+            recorder.record(Event::Memory {
+                process: process.clone(),
+                peak_rss: usage.peak_rss,
+                cpu_us: usage.cpu_us,
+            });
+        }
+    }
+}

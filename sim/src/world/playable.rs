@@ -2,28 +2,14 @@
 
 use scenarios::format::{
     Diagnostic, Diagnostics, FaultKind,
-    diagnostics::nearest,
     fault::CoinGeckoFault,
-    model::{Expect, Fault, Scenario},
+    model::{Fault, Scenario},
 };
 
-use crate::judge::metrics;
+use crate::judge;
 
 /// What the fake CoinGecko plays so far, for messages.
 const PLAYED_KINDS: &str = "played are the coingecko kinds status, rate_limit, latency and hang";
-
-/// Metric families that need a part of the stack which is not there yet.
-const NOT_MEASURED: [(&str, &str); 3] = [
-    (
-        "alarm.",
-        "alarms need the emulated CloudWatch, which is not built yet",
-    ),
-    ("cost.", "costs need the price list, which is not built yet"),
-    (
-        "lambda.",
-        "Lambda's metrics need --via lambda, which is not built yet",
-    ),
-];
 
 /// Checks a scenario against what the real-time world plays and what the judge measures.
 ///
@@ -34,14 +20,14 @@ pub fn check(scenario: &Scenario) -> Result<(), Diagnostics> {
         .faults
         .iter()
         .filter_map(|fault| fault_problem(scenario, fault));
-    let expects = scenario
-        .expects
-        .iter()
-        .filter_map(|expect| expect_problem(scenario, expect));
+    let checks = judge::diagnose(scenario)
+        .err()
+        .map(|problems| problems.0)
+        .unwrap_or_default();
     let problems: Vec<Diagnostic> = whole_seconds(scenario)
         .into_iter()
         .chain(faults)
-        .chain(expects)
+        .chain(checks)
         .collect();
     if problems.is_empty() {
         Ok(())
@@ -67,28 +53,6 @@ fn fault_problem(scenario: &Scenario, fault: &Fault) -> Option<Diagnostic> {
     Some(scenario.error_at(&fault.kind_span, message, Some(PLAYED_KINDS.to_owned())))
 }
 
-fn expect_problem(scenario: &Scenario, expect: &Expect) -> Option<Diagnostic> {
-    let (metric, limit) = (expect.check.metric.as_str(), expect.check.limit);
-    if let Some((family, why)) = NOT_MEASURED.iter().find(|(family, _)| metric.starts_with(family)) {
-        let message = format!("`{}*` is not measured on this stack", family);
-        return Some(scenario.error_at(&expect.check.metric_span, message, Some((*why).to_owned())));
-    }
-    let Some(definition) = metrics::find(metric) else {
-        let help = match nearest(metric, metrics::names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "the metrics are listed in README.md".to_owned(),
-        };
-        let message = format!("unknown metric `{metric}`");
-        return Some(scenario.error_at(&expect.check.metric_span, message, Some(help)));
-    };
-    if definition.unit.accepts(limit) {
-        return None;
-    }
-    let message = format!("`{metric}` cannot be compared with {}", limit.kind());
-    let help = format!("its unit is {}", definition.unit);
-    Some(scenario.error_at(&expect.check.limit_span, message, Some(help)))
-}
-
 /// The service takes these in whole seconds.
 fn whole_seconds(scenario: &Scenario) -> Vec<Diagnostic> {
     let stack = &scenario.stack;
@@ -108,4 +72,50 @@ fn whole_seconds(scenario: &Scenario) -> Vec<Diagnostic> {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use scenarios::format::{Alone, parse};
+
+    use super::*;
+
+    /// The problems of a small scenario with these lines at its end.
+    fn problems_of(lines: &str) -> String {
+        let text = format!(
+            "schema = 1\nname = \"t\"\nabout = \"t\"\nseed = 1\nstart = \"2026-03-02T00:00:00Z\"\nduration = \"10m\"\n\
+             [[journey]]\nname = \"one\"\nget = [\"/prices/{{symbol}}\"]\nthink = \"1s\"\n\
+             [[load]]\nname = \"all\"\nfor = \"10m\"\nusers = 1\nkeys = {{ count = 1 }}\n{lines}\n"
+        );
+        let scenario = parse("t.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
+        check(&scenario).map_or_else(|problems| problems.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn what_is_played_and_measured_passes() {
+        let fault = "[[fault]]\nname = \"f\"\ntarget = \"coingecko\"\nat = \"1m\"\nfor = \"1m\"\nkind = \"status\"\nstatus = 503";
+        let expect = "[[expect]]\ncheck = \"api.success >= 99%\"\nwhere = \"journey=one\"";
+        assert_eq!(problems_of(&format!("{fault}\n{expect}")), "");
+    }
+
+    #[test]
+    fn faults_that_are_not_played_are_refused_at_their_kind() {
+        let fault =
+            "[[fault]]\nname = \"f\"\ntarget = \"store\"\nat = \"1m\"\nfor = \"1m\"\nkind = \"throttle\"";
+        insta::assert_snapshot!(problems_of(fault), @"");
+    }
+
+    #[test]
+    fn checks_that_cannot_be_judged_are_refused_before_anything_is_played() {
+        let problems = problems_of("[[expect]]\ncheck = \"alarm.PricesStale.fired == 0\"");
+        assert!(
+            problems.contains("`alarm.PricesStale.fired` cannot be measured on this stack"),
+            "{problems}"
+        );
+    }
+
+    #[test]
+    fn settings_that_the_service_would_round_are_refused() {
+        insta::assert_snapshot!(problems_of("[stack]\ncache_ttl = \"1500ms\""), @"");
+    }
 }

@@ -6,23 +6,31 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{try_join, try_join_all};
-use scenarios::{format::Scenario, wire::LoadPlan};
+use futures_util::future::try_join_all;
+use scenarios::{
+    format::{Scenario, model::Target},
+    wire::LoadPlan,
+};
+use service::config::Config;
 use tokio::time::Instant;
 
 use crate::{
     clock::RunClock,
-    coingecko::mount::{self, MountedCoinGecko},
-    faults::Timeline,
-    record::recorder::Recorder,
+    coingecko::{
+        Engine, EngineConfig, MountOptions, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount,
+    },
+    faults::{Timeline, Touches},
+    record::{Recorder, RecordingSetup, Timing, event::Event},
     seed::Seed,
     store::{
+        cost::FrontCost,
         embedded::EmbeddedStore,
         front::{FrontSabotage, StoreFront},
         table,
     },
     world::{
-        WorldError, environment,
+        WorldError,
+        environment::{self, Endpoints},
         instances::Instance,
         keys,
         load::{ANSWER_TIMEOUT, LoadChild},
@@ -53,6 +61,8 @@ pub struct WorldSpec {
     pub siblings: Siblings,
     /// Settings of the service beneath the scenario's back.
     pub env: BTreeMap<String, String>,
+    /// The configuration that the service makes of all that.
+    pub config: Config,
     /// What the store front breaks on purpose.
     pub sabotage: FrontSabotage,
 }
@@ -71,7 +81,261 @@ pub struct Stack {
     pub(super) instances: Vec<Instance>,
     pub(super) loads: Vec<LoadChild>,
     pub(super) updates: Updates,
+    pub(super) backing: Backing,
+}
+
+/// What the service talks to.
+#[derive(Debug)]
+pub(super) struct Backing {
+    clock: RunClock,
+    recorder: Recorder,
+    ready: Duration,
+    engine: Arc<Engine>,
     coingecko: MountedCoinGecko,
     front: StoreFront,
     store: EmbeddedStore,
+}
+
+/// What a world that was taken down leaves behind.
+#[derive(Debug)]
+pub struct Remains {
+    /// The run's clock.
+    pub clock: RunClock,
+    /// Everything that happened.
+    pub recorder: Recorder,
+    /// What CoinGecko published when.
+    pub publication: PublicationLog,
+    /// How often each fault touched something.
+    pub touches: Vec<Touches>,
+    /// What the store front cost.
+    pub front: FrontCost,
+    /// From the first part's start to the last instance's first answer, real time.
+    pub ready: Duration,
+}
+
+/// What is made before the clock is: it takes the longest, and knows no time.
+struct Foundation {
+    store: EmbeddedStore,
+    /// By load.
+    keys: Vec<Vec<String>>,
+}
+
+impl Stack {
+    /// Starts everything, and returns before the scenario begins.
+    pub(super) async fn start(spec: &WorldSpec) -> Result<Self, WorldError> {
+        let mut last = Duration::ZERO;
+        for lead in LEADS {
+            let stack = Self::start_within(spec, lead).await?;
+            if !stack.clock.has_begun() {
+                return Ok(stack);
+            }
+            // Users would start late: all over again, with more time.
+            stack.discard().await;
+            last = lead;
+        }
+        Err(WorldError::TooSlow(last))
+    }
+
+    async fn start_within(spec: &WorldSpec, lead: Duration) -> Result<Self, WorldError> {
+        let begun = Instant::now();
+        let Foundation { store, keys } = Foundation::lay(spec)?;
+        let scenario = &spec.scenario;
+        let start_ms = scenario.start.as_millisecond();
+        let clock = RunClock::starting_in(lead, start_ms, f64::from(spec.speed));
+        let engine = Arc::new(engine(spec, start_ms));
+        let recorder = Recorder::new(recording_setup(spec, &clock, &engine, &keys));
+        let (witness, emit) = (recorder.clone(), recorder.clone());
+        let coingecko = mount(
+            Arc::clone(&engine),
+            clock,
+            Arc::new(move |call| witness.record(Event::Upstream(call))),
+            MountOptions {
+                port: 0,
+                patience: spec.config.attempt_timeout,
+            },
+        )
+        .await
+        .map_err(|error| WorldError::CoinGecko(error.to_string()))?;
+        let front = StoreFront::start(
+            store.url(),
+            clock,
+            Arc::new(move |event| emit.record(event)),
+            spec.sabotage,
+        )
+        .await
+        .map_err(|error| WorldError::Store(error.to_string()))?;
+        let url = coingecko.url();
+        let endpoints = Endpoints {
+            store: front.url(),
+            coingecko: &url,
+        };
+        let env = environment::on_stack(&scenario.stack, endpoints, &clock, &spec.env);
+        let instances = try_join_all(
+            (0..scenario.stack.instances)
+                .map(|index| Instance::start(index, &spec.siblings, env.clone(), clock, recorder.clone())),
+        )
+        .await?;
+        let ready = begun.elapsed();
+        let requests = Arc::new(AtomicU64::new(0));
+        let loads = start_loads(spec, &clock, &instances, keys, &recorder, &requests).await?;
+        let updater = Updater {
+            siblings: spec.siblings.clone(),
+            env,
+            clock,
+            recorder: recorder.clone(),
+        };
+        let backing = Backing {
+            clock,
+            recorder: recorder.clone(),
+            ready,
+            engine,
+            coingecko,
+            front,
+            store,
+        };
+        Ok(Self {
+            clock,
+            recorder,
+            requests,
+            ready,
+            instances,
+            loads,
+            updates: Updates::new(updater),
+            backing,
+        })
+    }
+
+    /// Ends a stack on which nothing was played.
+    async fn discard(self) {
+        for load in self.loads {
+            load.stop(Duration::from_secs(1)).await;
+        }
+        for instance in self.instances {
+            instance.stop(Duration::from_secs(1)).await;
+        }
+        self.backing.front.stop().await;
+    }
+}
+
+impl Backing {
+    /// Stops all of it, when nobody talks to it any more.
+    pub(super) async fn stop(self) -> Remains {
+        let Self {
+            clock,
+            recorder,
+            ready,
+            engine,
+            coingecko,
+            front,
+            store,
+        } = self;
+        drop(coingecko);
+        let front = front.stop().await;
+        drop(store);
+        Remains {
+            clock,
+            recorder,
+            publication: engine.publication(),
+            touches: engine.touches(),
+            front,
+            ready,
+        }
+    }
+}
+
+impl Foundation {
+    fn lay(spec: &WorldSpec) -> Result<Self, WorldError> {
+        let unusable = |error: &dyn std::error::Error| WorldError::Store(error.to_string());
+        let store = EmbeddedStore::start().map_err(|error| unusable(&error))?;
+        table::create(store.database(), environment::TABLE).map_err(|error| unusable(&error))?;
+        let scenario = &spec.scenario;
+        let keys: Vec<Vec<String>> = scenario
+            .loads
+            .iter()
+            .map(|load| keys::secrets(spec.seed, &load.name, load.keys.count))
+            .collect();
+        let enabled: Vec<(String, bool)> = keys
+            .iter()
+            .flatten()
+            .map(|secret| (secret.clone(), true))
+            .collect();
+        let created_ms = scenario.start.as_millisecond();
+        table::seed_keys(store.database(), environment::TABLE, &enabled, created_ms)
+            .map_err(|error| unusable(&error))?;
+        Ok(Self { store, keys })
+    }
+}
+
+fn engine(spec: &WorldSpec, start_ms: i64) -> Engine {
+    let config = EngineConfig {
+        seed: spec.seed.child("market").0,
+        start_ms,
+        terms: Terms::of(spec.scenario.stack.upstream_plan),
+        keys: KeyRing::default(),
+    };
+    Engine::new(
+        config,
+        Timeline::new(&spec.scenario.faults, Target::CoinGecko, spec.seed),
+    )
+}
+
+fn recording_setup(
+    spec: &WorldSpec,
+    clock: &RunClock,
+    engine: &Engine,
+    keys: &[Vec<String>],
+) -> RecordingSetup {
+    let key_ids = |secrets: &Vec<String>| secrets.iter().map(|secret| table::key_id(secret)).collect();
+    RecordingSetup {
+        timing: Timing::of(clock, spec.scenario.duration),
+        cache_ttl: spec.config.cache_ttl,
+        symbols: symbols(&spec.config),
+        key_ids: keys.iter().map(key_ids).collect(),
+        publication: Arc::new(engine.publication()),
+    }
+}
+
+/// The supported symbols, most popular first.
+fn symbols(config: &Config) -> Vec<String> {
+    match &config.supported_symbols {
+        Some(mappings) => mappings.iter().map(|mapping| mapping.symbol.clone()).collect(),
+        None => service::symbols::BUILTIN
+            .iter()
+            .map(|(symbol, ..)| (*symbol).to_owned())
+            .collect(),
+    }
+}
+
+/// Starts a generator for each load and waits until all of them are up.
+async fn start_loads(
+    spec: &WorldSpec,
+    clock: &RunClock,
+    instances: &[Instance],
+    keys: Vec<Vec<String>>,
+    recorder: &Recorder,
+    requests: &Arc<AtomicU64>,
+) -> Result<Vec<LoadChild>, WorldError> {
+    let targets: Vec<String> = instances.iter().map(Instance::url).collect();
+    let symbols = symbols(&spec.config);
+    let loads = spec.scenario.loads.iter().zip(keys).enumerate();
+    try_join_all(loads.map(|(index, (load, keys))| {
+        let plan = LoadPlan {
+            scenario_toml: spec.scenario.effective_toml().to_owned(),
+            load: index,
+            seed: spec.seed.0,
+            anchor_ms: clock.anchor_ms(),
+            speed: clock.speed(),
+            targets: targets.clone(),
+            keys,
+            symbols: symbols.clone(),
+            timeout_ms: ANSWER_TIMEOUT.as_millis() as u64,
+        };
+        let (recorder, requests) = (recorder.clone(), Arc::clone(requests));
+        async move {
+            let child = LoadChild::spawn(&load.name, &plan, &spec.siblings, recorder, requests).await?;
+            child.ready().await?;
+            Ok::<_, WorldError>(child)
+        }
+    }))
+    .await
 }

@@ -6,7 +6,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     clock::RunClock,
-    record::{event::Event, recorder::Recorder},
+    record::{Recorder, event::Event},
     schedule::Schedule,
     world::{
         WorldError,

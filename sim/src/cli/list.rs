@@ -1,0 +1,112 @@
+//! `list`: the built-in scenarios and suites.
+
+use std::fmt::Write;
+
+use scenarios::{
+    format::{Diagnostics, Scenario},
+    suites::{self, BuiltIn, Found},
+};
+use serde::Serialize;
+
+use crate::cli::{exit::Exit, printer};
+
+#[derive(Serialize)]
+struct Listed {
+    suite: &'static str,
+    name: &'static str,
+    about: String,
+    duration_seconds: u64,
+    file: &'static str,
+}
+
+/// Lists everything that `run` knows by name.
+#[must_use]
+pub fn list(json: bool) -> Exit {
+    let listed: Result<Vec<Listed>, Diagnostics> = suites::BUILT_IN.iter().map(listed).collect();
+    match listed {
+        Ok(listed) if json => match serde_json::to_string_pretty(&listed) {
+            Ok(text) => printer::result(&text),
+            Err(error) => {
+                printer::notice(&format!("error: {error}"));
+                return Exit::Harness;
+            }
+        },
+        Ok(listed) => printer::result(&table(&listed)),
+        Err(problems) => {
+            printer::notice(&problems.to_string());
+            return Exit::Harness;
+        }
+    }
+    Exit::Held
+}
+
+fn listed(built_in: &'static BuiltIn) -> Result<Listed, Diagnostics> {
+    let scenario: Scenario = Found::from(built_in).parse(&[])?;
+    Ok(Listed {
+        suite: built_in.suite,
+        name: built_in.name,
+        about: scenario.about,
+        duration_seconds: scenario.duration.as_secs(),
+        file: built_in.file,
+    })
+}
+
+fn table(listed: &[Listed]) -> String {
+    let mut text = String::new();
+    let mut suite = "";
+    for one in listed {
+        if one.suite != suite {
+            suite = one.suite;
+            let default = if suite == suites::DEFAULT_SUITE {
+                " (the default)"
+            } else {
+                ""
+            };
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{suite}{default}");
+        }
+        let minutes = one.duration_seconds.div_ceil(60);
+        let _ = writeln!(
+            text,
+            "  {:<20} {minutes:>4} min  {}",
+            one.name,
+            one.about.replace('\n', " ")
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_scenario_can_be_listed() {
+        for built_in in suites::BUILT_IN {
+            let listed = listed(built_in).unwrap_or_else(|problems| panic!("{problems}"));
+            assert_eq!(listed.suite, "smoke");
+            assert!(!listed.about.is_empty(), "{} says what it proves", listed.name);
+        }
+    }
+
+    #[test]
+    fn a_list_is_grouped_by_suite() {
+        let one = |suite, name, about: &str| Listed {
+            suite,
+            name,
+            about: about.to_owned(),
+            duration_seconds: 1290,
+            file: "",
+        };
+        let listed = [
+            one("smoke", "steady", "A plain day."),
+            one("deep", "long", "More."),
+        ];
+        insta::assert_snapshot!(table(&listed), @"
+        smoke (the default)
+          steady                 22 min  A plain day.
+        deep
+          long                   22 min  More.
+        ");
+    }
+}
