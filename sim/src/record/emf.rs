@@ -34,19 +34,20 @@ impl EmfTotals {
         }
     }
 
-    /// The sum of a metric over the documents of one service (`api` or `update`); none when it was never sent.
+    /// The sum of a metric over the documents of one service (`api` or `update`). A counter that is zero is left
+    /// out of its document.
     #[must_use]
-    pub fn sum(&self, service: &str, name: &str) -> Option<f64> {
-        self.sums.get(&(service.to_owned(), name.to_owned())).copied()
+    pub fn sum(&self, service: &str, name: &str) -> f64 {
+        self.sums
+            .get(&(service.to_owned(), name.to_owned()))
+            .copied()
+            .unwrap_or(0.0)
     }
 
     /// The sum of a metric over both services.
     #[must_use]
-    pub fn sum_of_both(&self, name: &str) -> Option<f64> {
-        match (self.sum("api", name), self.sum("update", name)) {
-            (None, None) => None,
-            (api, update) => Some(api.unwrap_or(0.0) + update.unwrap_or(0.0)),
-        }
+    pub fn sum_of_both(&self, name: &str) -> f64 {
+        self.sum("api", name) + self.sum("update", name)
     }
 
     /// Documents of one service.

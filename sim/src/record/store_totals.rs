@@ -46,7 +46,7 @@ impl StoreTotals {
 
 /// Whether a call is a user's read of prices, as opposed to the refresh's own filter read.
 #[must_use]
-pub fn is_user_price_read(call: &StoreCall) -> bool {
+pub(super) fn is_user_price_read(call: &StoreCall) -> bool {
     call.op == StoreOp::BatchGetItem && call.subject == StoreSubject::Prices && !call.consistent
 }
 

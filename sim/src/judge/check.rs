@@ -1,0 +1,46 @@
+//! Whether a scenario's checks can be judged on this stack, found out before it is played.
+
+use scenarios::format::{Diagnostic, Diagnostics, Scenario};
+
+use super::metrics::{Filter, Stack, find, suggest};
+
+/// What is wrong with the checks of `scenario`: unknown metrics, limits in another unit, metrics that this stack
+/// cannot measure, a `where` on what is not about single requests.
+///
+/// # Errors
+/// All of them, each at its place.
+pub fn diagnose(scenario: &Scenario) -> Result<(), Diagnostics> {
+    let mut found: Vec<Diagnostic> = Vec::new();
+    for expect in &scenario.expects {
+        let check = &expect.check;
+        let Some((def, _)) = find(&check.metric) else {
+            let help = suggest(&check.metric).map_or_else(
+                || "`crypto-watch-sim list --metrics` names those there are".to_owned(),
+                |name| format!("did you mean `{name}`?"),
+            );
+            let message = format!("unknown metric `{}`", check.metric);
+            found.push(scenario.error_at(&check.metric_span, message, Some(help)));
+            continue;
+        };
+        if let Stack::Needs(what) = def.stack {
+            let message = format!("`{}` cannot be measured on this stack", check.metric);
+            found.push(scenario.error_at(&check.metric_span, message, Some(what.to_owned())));
+        }
+        if !def.unit.accepts(check.limit) {
+            let message = format!("`{}` is not compared with {}", check.metric, check.limit.kind());
+            let help = format!("write {}", def.unit.example());
+            found.push(scenario.error_at(&check.limit_span, message, Some(help)));
+        }
+        if def.filter == Filter::Window && expect.filter.is_some() {
+            let message = format!("`{}` cannot be narrowed by `where`", check.metric);
+            let help = "it is not counted by request; `during` narrows it".to_owned();
+            let span = expect.filter_span.as_ref().unwrap_or(&expect.span);
+            found.push(scenario.error_at(span, message, Some(help)));
+        }
+    }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(Diagnostics(found))
+    }
+}

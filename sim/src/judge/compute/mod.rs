@@ -1,0 +1,38 @@
+//! The value of each metric, by its prefix.
+
+mod api;
+mod cache;
+mod gzip;
+mod limit;
+mod price;
+mod retry;
+mod statistics;
+mod store;
+mod update;
+mod upstream;
+
+use super::{
+    evidence::Lens,
+    metrics::{MetricDef, Stack},
+};
+
+/// The value of a metric through a lens, in the metric's unit; none without samples. `part` is what stands for
+/// `<…>` in the metric's name.
+pub(super) fn value(def: &MetricDef, part: &str, lens: &Lens<'_>) -> Option<f64> {
+    if def.stack != Stack::Any {
+        return None;
+    }
+    let (family, name) = def.name.split_once('.')?;
+    match family {
+        "api" => api::value(name, part, lens),
+        "price" => price::value(name, lens),
+        "cache" => cache::value(name, lens),
+        "limit" => limit::value(name, lens),
+        "upstream" => upstream::value(name, part, lens),
+        "retry" => retry::value(name, lens),
+        "gzip" => gzip::value(name, lens),
+        "update" => update::value(name, lens),
+        "store" => store::value(name, lens),
+        _ => None,
+    }
+}

@@ -1,0 +1,15 @@
+//! `store.*`: what DynamoDB had to do.
+
+use crate::judge::evidence::Lens;
+
+pub(super) fn value(name: &str, lens: &Lens<'_>) -> Option<f64> {
+    let recording = lens.recording();
+    let totals = recording.store.sum(recording.buckets.within(&lens.wall));
+    match name {
+        "reads" => Some(f64::from(totals.reads)),
+        "writes" => Some(f64::from(totals.writes)),
+        "rcu" => Some(totals.rcu),
+        "wcu" => Some(totals.wcu),
+        _ => None,
+    }
+}

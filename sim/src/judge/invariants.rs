@@ -1,0 +1,141 @@
+//! What must hold in every run, whatever the scenario says.
+
+use std::time::Duration;
+
+use scenarios::format::model::Target;
+
+use super::{
+    compute,
+    evidence::Evidence,
+    metrics::{Unit, find},
+    verdict::{Claim, Origin, Outcome, Severity},
+};
+
+/// Metrics that must be 0 wherever they have samples.
+const ZERO: [&str; 6] = [
+    "price.wrong",
+    "price.missing",
+    "price.backwards",
+    "limit.false_rejected",
+    "limit.excess",
+    "retry.early",
+];
+
+/// The rules that hold in every run.
+pub(super) fn judge(evidence: &Evidence<'_>, claims: &[Claim]) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = ZERO.iter().filter_map(|metric| zero(evidence, metric)).collect();
+    outcomes.push(claims_agree(claims));
+    if !evidence.scenario.faults.is_empty() {
+        outcomes.push(faults_touched(evidence));
+    }
+    outcomes.push(loads_played(evidence));
+    outcomes
+}
+
+fn zero(evidence: &Evidence<'_>, metric: &str) -> Option<Outcome> {
+    let (def, part) = find(metric)?;
+    let actual = compute::value(def, part, &evidence.whole())?;
+    Some(counted(format!("{metric} == 0"), actual, None, def.unit))
+}
+
+/// An outcome that held when `actual` is 0.
+fn counted(check: String, actual: f64, why: Option<String>, unit: Unit) -> Outcome {
+    let held = actual == 0.0;
+    Outcome {
+        check,
+        origin: Origin::Invariant,
+        during: None,
+        filter: None,
+        level: Severity::Fail,
+        unit,
+        actual: Some(actual),
+        limit: Some(0.0),
+        held,
+        margin: if held {
+            "exactly".to_owned()
+        } else {
+            format!("{} too many", unit.show(actual))
+        },
+        why: why.filter(|_| !held),
+    }
+}
+
+fn claims_agree(claims: &[Claim]) -> Outcome {
+    let wrong: Vec<String> = claims
+        .iter()
+        .filter(|claim| !claim.agrees)
+        .map(describe)
+        .collect();
+    let check = "what the service says of itself is what was seen".to_owned();
+    counted(check, wrong.len() as f64, Some(wrong.join("; ")), Unit::Count)
+}
+
+/// A disagreement in words.
+fn describe(claim: &Claim) -> String {
+    let claimed = claim
+        .claimed
+        .map_or_else(|| "nothing".to_owned(), |claimed| Unit::Count.show(claimed));
+    format!(
+        "{}: seen {}, {} says {claimed}",
+        claim.what,
+        Unit::Count.show(claim.seen),
+        claim.by
+    )
+}
+
+fn faults_touched(evidence: &Evidence<'_>) -> Outcome {
+    let touched = &evidence.recording.touched;
+    let missed: Vec<&str> = evidence
+        .scenario
+        .faults
+        .iter()
+        .enumerate()
+        .filter(|(index, fault)| {
+            let index = u16::try_from(*index).unwrap_or(u16::MAX);
+            !fault.may_miss && fault.target() == Target::CoinGecko && !touched.contains_key(&index)
+        })
+        .map(|(_, fault)| fault.name.as_str())
+        .collect();
+    let why = format!(
+        "touched nothing: {}; `may_miss = true` permits it",
+        missed.join(", ")
+    );
+    counted(
+        "every fault touched something".to_owned(),
+        missed.len() as f64,
+        Some(why),
+        Unit::Count,
+    )
+}
+
+fn loads_played(evidence: &Evidence<'_>) -> Outcome {
+    let recording = evidence.recording;
+    let mut wrong = Vec::new();
+    for (index, load) in evidence.scenario.loads.iter().enumerate() {
+        let key = u16::try_from(index).unwrap_or(u16::MAX);
+        let recorded = recording
+            .requests
+            .iter()
+            .filter(|request| request.load == key)
+            .count() as u64;
+        match recording.loads.get(&key) {
+            None => wrong.push(format!("load `{}` did not end", load.name)),
+            Some(end) if end.dropped > 0 => {
+                wrong.push(format!(
+                    "load `{}` dropped {} of its arrivals",
+                    load.name, end.dropped
+                ));
+            }
+            Some(end) if end.sent != recorded => wrong.push(format!(
+                "load `{}` sent {} requests of which {recorded} were heard of",
+                load.name, end.sent
+            )),
+            Some(end) if end.sent == 0 && load.length > Duration::ZERO => {
+                wrong.push(format!("load `{}` sent nothing", load.name));
+            }
+            Some(_) => {}
+        }
+    }
+    let check = "every load was played in full".to_owned();
+    counted(check, wrong.len() as f64, Some(wrong.join("; ")), Unit::Count)
+}

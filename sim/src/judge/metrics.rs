@@ -1,0 +1,411 @@
+//! The one table of metrics: what exists, what it means, in which unit, which direction is better.
+
+use std::fmt;
+
+use scenarios::format::{Quantity, nearest};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use self::{
+    Better::{Higher, Lower, Neither},
+    Filter::{Requests, Window},
+    Tolerance::{Absolute, Exact, Relative},
+};
+
+/// The unit of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A number of things.
+    Count,
+    /// A number that multiplies, or a distance without a unit.
+    Factor,
+    /// A fraction; written as a percentage or a plain number.
+    Ratio,
+    /// Seconds.
+    Seconds,
+    /// Per wall second.
+    PerSecond,
+    /// Hundredths of a percent.
+    BasisPoints,
+    /// US dollars.
+    Dollars,
+}
+
+impl Unit {
+    /// Whether a limit may be written as `quantity`.
+    #[must_use]
+    pub fn accepts(self, quantity: Quantity) -> bool {
+        match self {
+            Self::Count => matches!(quantity, Quantity::Count(_)),
+            Self::Factor | Self::Ratio => matches!(quantity, Quantity::Ratio(_) | Quantity::Count(_)),
+            Self::Seconds => matches!(quantity, Quantity::Duration(_)),
+            Self::PerSecond => matches!(quantity, Quantity::Rate(_)),
+            Self::BasisPoints => matches!(quantity, Quantity::BasisPoints(_)),
+            Self::Dollars => matches!(quantity, Quantity::Money(_)),
+        }
+    }
+
+    /// How to write a limit in this unit.
+    #[must_use]
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Count => "a plain number such as 12",
+            Self::Factor => "a plain number such as 1.2",
+            Self::Ratio => "a share such as 99.9%, or a plain number",
+            Self::Seconds => "a duration such as 250ms or 6m",
+            Self::PerSecond => "a rate such as 5/s",
+            Self::BasisPoints => "basis points such as 25bp",
+            Self::Dollars => "an amount such as 1.5 USD",
+        }
+    }
+
+    /// Prints a value as people write it: `99.93%`, `1m12s`, `250ms`.
+    #[must_use]
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Count | Self::Factor => trimmed(value, 3),
+            Self::Ratio => format!("{}%", trimmed(value * 100.0, 2)),
+            Self::Seconds => seconds(value),
+            Self::PerSecond => format!("{}/s", trimmed(value, 2)),
+            Self::BasisPoints => format!("{}bp", trimmed(value, 1)),
+            Self::Dollars => format!("{} USD", trimmed(value, 2)),
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Count => "count",
+            Self::Factor => "factor",
+            Self::Ratio => "ratio",
+            Self::Seconds => "seconds",
+            Self::PerSecond => "per_second",
+            Self::BasisPoints => "basis_points",
+            Self::Dollars => "dollars",
+        })
+    }
+}
+
+/// Prints with at most `digits` decimals and no trailing zeros.
+fn trimmed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+fn seconds(value: f64) -> String {
+    let size = value.abs();
+    let text = match size {
+        0.0 => "0s".to_owned(),
+        _ if size < 0.001 => format!("{}us", trimmed(size * 1e6, 0)),
+        _ if size < 1.0 => format!("{}ms", trimmed(size * 1e3, 1)),
+        _ if size < 60.0 => format!("{}s", trimmed(size, 2)),
+        _ => {
+            let whole = size.round() as u64;
+            let parts = [(whole / 3600, "h"), (whole / 60 % 60, "m"), (whole % 60, "s")];
+            parts
+                .iter()
+                .filter(|(n, _)| *n > 0)
+                .map(|(n, unit)| format!("{n}{unit}"))
+                .collect()
+        }
+    };
+    if value < 0.0 { format!("-{text}") } else { text }
+}
+
+/// Which direction is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+    /// Neither: it describes.
+    Neither,
+}
+
+/// How much two runs may differ before a comparison calls it a change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Tolerance {
+    /// Not at all.
+    Exact,
+    /// By this share of the baseline.
+    Relative(f64),
+    /// By this much, in the metric's unit.
+    Absolute(f64),
+}
+
+/// What a check of a metric may be narrowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// `during` and `where`: it is about client requests, each of which can be told apart.
+    Requests,
+    /// `during` only.
+    Window,
+}
+
+/// Where a metric can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// On every stack.
+    Any,
+    /// Not on this one; what it needs.
+    Needs(&'static str),
+}
+
+/// One metric, or a family of them: `<…>` in a name stands for any part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MetricDef {
+    /// Its name in checks and reports.
+    pub name: &'static str,
+    /// What it means, in a sentence without its full stop.
+    pub meaning: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+    /// Which direction is better.
+    pub better: Better,
+    /// What a comparison of two runs tolerates.
+    pub tolerance: Tolerance,
+    /// What a check of it may be narrowed to.
+    pub filter: Filter,
+    /// Where it can be measured.
+    pub stack: Stack,
+}
+
+const fn metric(
+    name: &'static str,
+    unit: Unit,
+    better: Better,
+    tolerance: Tolerance,
+    filter: Filter,
+    meaning: &'static str,
+) -> MetricDef {
+    MetricDef {
+        name,
+        meaning,
+        unit,
+        better,
+        tolerance,
+        filter,
+        stack: Stack::Any,
+    }
+}
+
+const fn elsewhere(
+    name: &'static str,
+    unit: Unit,
+    better: Better,
+    needs: &'static str,
+    meaning: &'static str,
+) -> MetricDef {
+    let stack = Stack::Needs(needs);
+    MetricDef {
+        name,
+        meaning,
+        unit,
+        better,
+        tolerance: Exact,
+        filter: Window,
+        stack,
+    }
+}
+
+const LAMBDA: &str = "it needs the Lambda emulator";
+const ALARMS: &str = "it needs the emulated alarms";
+const COST: &str = "it needs the price table";
+
+/// Every metric.
+#[rustfmt::skip]
+pub const METRICS: &[MetricDef] = &[
+    metric("api.requests", Unit::Count, Neither, Relative(0.01), Requests, "client requests"),
+    metric("api.rps", Unit::PerSecond, Neither, Relative(0.01), Requests, "client requests per wall second"),
+    metric("api.status.<code|none>", Unit::Count, Neither, Relative(0.01), Requests, "answers with this status; none = no answer"),
+    metric("api.success", Unit::Ratio, Higher, Absolute(0.001), Requests, "owed requests answered 200 or 304 in time ÷ owed requests; a stale 200 counts"),
+    metric("api.correct", Unit::Ratio, Higher, Absolute(0.001), Requests, "answers of the class that the replayed rules expect ÷ all but those where both are right"),
+    metric("api.latency.p50", Unit::Seconds, Lower, Relative(0.1), Requests, "median real time from due to answered"),
+    metric("api.latency.p95", Unit::Seconds, Lower, Relative(0.1), Requests, "95th percentile of the real time from due to answered"),
+    metric("api.latency.p99", Unit::Seconds, Lower, Relative(0.1), Requests, "99th percentile of the real time from due to answered"),
+    metric("api.latency.p999", Unit::Seconds, Lower, Relative(0.2), Requests, "99.9th percentile of the real time from due to answered"),
+    metric("api.latency.max", Unit::Seconds, Lower, Relative(0.5), Requests, "longest real time from due to answered"),
+    metric("api.wait.p99", Unit::Seconds, Lower, Relative(0.1), Window, "99th percentile over all requests of the real time spent waiting on a refresh, as the service reports it"),
+    metric("api.wait.max", Unit::Seconds, Lower, Relative(0.2), Window, "longest real time spent waiting on a refresh, as the service reports it"),
+    metric("api.age.p99", Unit::Seconds, Lower, Relative(0.05), Requests, "99th percentile of now − fetchedAt of the oldest coin of an answer"),
+    metric("api.age.max", Unit::Seconds, Lower, Relative(0.05), Requests, "largest now − fetchedAt of the oldest coin of an answer"),
+    metric("api.data_age.p50", Unit::Seconds, Lower, Relative(0.05), Requests, "median of now − CoinGecko's lastUpdated of the oldest coin of an answer"),
+    metric("api.data_age.p99", Unit::Seconds, Lower, Relative(0.05), Requests, "99th percentile of now − CoinGecko's lastUpdated of the oldest coin of an answer"),
+    metric("api.data_age.max", Unit::Seconds, Lower, Relative(0.05), Requests, "largest now − CoinGecko's lastUpdated of the oldest coin of an answer"),
+
+    metric("price.wrong", Unit::Count, Lower, Exact, Requests, "answers with a price that CoinGecko never validly published"),
+    metric("price.missing", Unit::Count, Lower, Exact, Requests, "200s that leave out a coin of which the store held a servable price"),
+    metric("price.backwards", Unit::Count, Lower, Exact, Window, "store writes and answers of one instance that go back to an older lastUpdated"),
+    metric("price.error.p50", Unit::BasisPoints, Lower, Relative(0.1), Requests, "median distance between served price and market, worst coin"),
+    metric("price.error.p99", Unit::BasisPoints, Lower, Relative(0.1), Requests, "99th percentile of the distance between served price and market, worst coin"),
+    metric("price.error.max", Unit::BasisPoints, Lower, Relative(0.1), Requests, "largest distance between served price and market, worst coin"),
+
+    metric("cache.memory_ratio", Unit::Ratio, Neither, Absolute(0.01), Window, "share of admitted price requests served from process memory"),
+    metric("cache.store_ratio", Unit::Ratio, Neither, Absolute(0.01), Window, "share served from DynamoDB"),
+    metric("cache.upstream_ratio", Unit::Ratio, Lower, Absolute(0.01), Window, "share that waited for a refresh from CoinGecko, their own or another's"),
+    metric("cache.stale_ratio", Unit::Ratio, Lower, Absolute(0.01), Window, "share served with a coin older than the TTL"),
+    metric("cache.none_ratio", Unit::Ratio, Lower, Absolute(0.01), Window, "share for which at least one coin had nothing servable"),
+    metric("cache.hit_ratio", Unit::Ratio, Higher, Absolute(0.01), Window, "memory + store"),
+    metric("cache.collapsed", Unit::Count, Neither, Relative(0.1), Requests, "answers that waited for another request's refresh, as Cache-Status says"),
+
+    metric("limit.rejected", Unit::Count, Neither, Relative(0.01), Requests, "requests answered 429"),
+    metric("limit.excess", Unit::Count, Lower, Exact, Window, "admissions that the two-counter rule, replayed, refuses even at its most generous"),
+    metric("limit.overshoot", Unit::Ratio, Lower, Absolute(0.01), Window, "admissions of one key in its worst exact 60 s ÷ limit − 1"),
+    metric("limit.false_rejected", Unit::Count, Lower, Exact, Requests, "requests answered 429 that the replayed rule admits at every instant between send and answer"),
+    metric("limit.either", Unit::Count, Neither, Relative(0.1), Requests, "requests for which both a 429 and an admission are right"),
+    metric("limit.retry_after_honest", Unit::Ratio, Higher, Exact, Requests, "429s whose Retry-After holds for a client that stays silent until then: by replay, and by the key's next request"),
+
+    metric("upstream.calls", Unit::Count, Lower, Relative(0.01), Window, "calls that reached CoinGecko, refused ones too"),
+    metric("upstream.first_tries", Unit::Count, Lower, Relative(0.01), Window, "first calls under each acquired lease"),
+    metric("upstream.retries", Unit::Count, Lower, Relative(0.01), Window, "further calls under the same lease"),
+    metric("upstream.amplification", Unit::Factor, Lower, Relative(0.02), Window, "calls ÷ first tries"),
+    metric("upstream.per_interval.max", Unit::Count, Lower, Exact, Window, "most calls within one update interval"),
+    metric("upstream.status.<code|none>", Unit::Count, Neither, Relative(0.01), Window, "calls answered with this status; none = hung or cut"),
+    metric("upstream.concurrent_max", Unit::Count, Lower, Exact, Window, "most calls open at the same time"),
+    metric("upstream.credits", Unit::Count, Lower, Relative(0.01), Window, "calls that cost a monthly credit"),
+    metric("upstream.quota_pace", Unit::Ratio, Lower, Relative(0.02), Window, "credits × 30 d ÷ duration ÷ the plan's monthly credits"),
+
+    metric("retry.delay.p50", Unit::Seconds, Neither, Relative(0.2), Window, "median real time from an answer to the retry under the same lease"),
+    metric("retry.delay.p99", Unit::Seconds, Neither, Relative(0.2), Window, "99th percentile of the real time from an answer to the retry under the same lease"),
+    metric("retry.delay.max", Unit::Seconds, Neither, Relative(0.2), Window, "longest real time from an answer to the retry under the same lease"),
+    metric("retry.jitter_ks", Unit::Factor, Lower, Absolute(0.05), Window, "Kolmogorov-Smirnov distance of retry delays, Retry-After subtracted, from full jitter (30 retries or more)"),
+    metric("retry.after_floor", Unit::Ratio, Higher, Exact, Window, "next calls after a Retry-After that waited at least as long as it says"),
+    metric("retry.early", Unit::Count, Lower, Exact, Window, "next calls after a Retry-After that came earlier than it says"),
+
+    metric("gzip.saved", Unit::Ratio, Higher, Absolute(0.01), Requests, "1 − bytes on the wire ÷ plain bytes, over encoded answers"),
+    metric("gzip.share", Unit::Ratio, Higher, Absolute(0.01), Requests, "encoded answers ÷ 200s"),
+
+    metric("update.runs", Unit::Count, Neither, Exact, Window, "update processes that ended"),
+    metric("update.succeeded", Unit::Count, Higher, Exact, Window, "update processes that ended well"),
+    metric("update.written", Unit::Count, Higher, Relative(0.01), Window, "prices stored under an updater's lease"),
+    metric("update.gap_max", Unit::Seconds, Lower, Relative(0.02), Window, "longest time without a stored write of a symbol, ends included"),
+
+    metric("store.reads", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that read"),
+    metric("store.writes", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that write"),
+    metric("store.rcu", Unit::Count, Lower, Relative(0.02), Window, "read capacity units"),
+    metric("store.wcu", Unit::Count, Lower, Relative(0.02), Window, "write capacity units"),
+    elsewhere("store.throttled", Unit::Count, Lower, "it needs a store that throttles", "requests to DynamoDB that were throttled"),
+
+    elsewhere("lambda.invocations", Unit::Count, Neither, LAMBDA, "invocations"),
+    elsewhere("lambda.cold_starts", Unit::Count, Lower, LAMBDA, "execution environments started"),
+    elsewhere("lambda.concurrent_max", Unit::Count, Lower, LAMBDA, "most invocations at the same time"),
+    elsewhere("lambda.throttles", Unit::Count, Lower, LAMBDA, "invocations refused for want of concurrency"),
+    elsewhere("lambda.timeouts", Unit::Count, Lower, LAMBDA, "invocations that ran into their timeout"),
+    elsewhere("lambda.errors", Unit::Count, Lower, LAMBDA, "invocations that failed"),
+    elsewhere("lambda.duration.p99", Unit::Seconds, Lower, LAMBDA, "99th percentile of the billed duration"),
+    elsewhere("alarm.<Name>.fired", Unit::Count, Neither, ALARMS, "times that the alarm fired"),
+    elsewhere("alarm.<Name>.fires_within", Unit::Seconds, Lower, ALARMS, "time from the start of the window to the alarm"),
+    elsewhere("alarm.<Name>.clears_within", Unit::Seconds, Lower, ALARMS, "time from the end of the window until the alarm clears"),
+    elsewhere("alarm.<Name>.false_fires", Unit::Count, Lower, ALARMS, "times that the alarm fired outside every fault"),
+    elsewhere("cost.run", Unit::Dollars, Lower, COST, "cost of what the run consumed"),
+    elsewhere("cost.month", Unit::Dollars, Lower, COST, "cost of a month at this pace"),
+    elsewhere("cost.<part>", Unit::Dollars, Lower, COST, "cost of one part"),
+];
+
+impl MetricDef {
+    /// The part that `<…>` stands for, when `name` is this metric; empty for a metric without such a part.
+    #[must_use]
+    pub fn matches<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let Some((before, rest)) = self.name.split_once('<') else {
+            return (self.name == name).then_some("");
+        };
+        let after = rest.split_once('>').map_or("", |(_, after)| after);
+        let part = name.strip_prefix(before)?.strip_suffix(after)?;
+        let is_status = self.name.contains("<code|none>");
+        let status =
+            |part: &str| part == "none" || (part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit()));
+        let fits = !part.is_empty() && !part.contains('.') && (!is_status || status(part));
+        fits.then_some(part)
+    }
+}
+
+/// The definition of a metric, and what `<…>` of its name stands for.
+#[must_use]
+pub fn find(name: &str) -> Option<(&'static MetricDef, &str)> {
+    METRICS.iter().find_map(|def| Some((def, def.matches(name)?)))
+}
+
+/// The metric whose name is most like `name`, when one is like enough to be meant.
+#[must_use]
+pub fn suggest(name: &str) -> Option<&'static str> {
+    nearest(name, METRICS.iter().map(|def| def.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_families_take_one_part() {
+        let names: BTreeSet<&str> = METRICS.iter().map(|def| def.name).collect();
+        assert_eq!(names.len(), METRICS.len());
+        let found = |name| find(name).map(|(def, part)| (def.name, part));
+        assert_eq!(found("api.success"), Some(("api.success", "")));
+        assert_eq!(found("api.status.429"), Some(("api.status.<code|none>", "429")));
+        assert_eq!(
+            found("upstream.status.none"),
+            Some(("upstream.status.<code|none>", "none"))
+        );
+        assert_eq!(
+            found("alarm.PricesStale.fires_within"),
+            Some(("alarm.<Name>.fires_within", "PricesStale"))
+        );
+        assert_eq!(found("cost.run").map(|(name, _)| name), Some("cost.run"));
+        for unknown in [
+            "api.status.4xx",
+            "api.status.",
+            "api.sucess",
+            "alarm..fired",
+            "upstream.status.20",
+            "",
+        ] {
+            assert_eq!(found(unknown), None, "{unknown}");
+        }
+        assert_eq!(suggest("api.sucess"), Some("api.success"));
+    }
+
+    #[test]
+    fn meanings_are_sentences_without_a_full_stop() {
+        for def in METRICS {
+            assert!(
+                !def.meaning.is_empty() && !def.meaning.ends_with('.'),
+                "{}",
+                def.name
+            );
+        }
+    }
+
+    #[test]
+    fn values_are_shown_as_people_write_them() {
+        for (unit, value, text) in [
+            (Unit::Count, 12.0, "12"),
+            (Unit::Count, 0.25, "0.25"),
+            (Unit::Ratio, 0.99931, "99.93%"),
+            (Unit::Ratio, -1e-9, "0%"),
+            (Unit::Seconds, 0.0, "0s"),
+            (Unit::Seconds, 0.000_42, "420us"),
+            (Unit::Seconds, 0.2512, "251.2ms"),
+            (Unit::Seconds, 2.0, "2s"),
+            (Unit::Seconds, 3725.0, "1h2m5s"),
+            (Unit::Seconds, -90.0, "-1m30s"),
+            (Unit::PerSecond, 2.5, "2.5/s"),
+            (Unit::BasisPoints, 12.34, "12.3bp"),
+        ] {
+            assert_eq!(unit.show(value), text);
+        }
+    }
+}

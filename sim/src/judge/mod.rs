@@ -1,0 +1,99 @@
+//! The judge: reads a recording and says what held, by what margin, and what every number was.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `metrics` | the one table of metrics |
+//! | `evidence` | the recording with what is derived from it once; lenses by window and filter |
+//! | `compute` | the value of each metric |
+//! | `limiter` | the reference limiter: what the rate limit owes to each request |
+//! | `tiers` | which cache tier answered, seen from outside |
+//! | `retries` | first tries, retries, their delays and jitter |
+//! | `claims` | what the service says of itself beside what was seen |
+//! | `check` | whether a scenario's checks can be judged at all |
+//! | `expectations`, `invariants` | what must hold: by the scenario, and always |
+//! | `series` | values over time |
+
+mod check;
+mod claims;
+mod compute;
+mod evidence;
+mod expectations;
+mod invariants;
+pub mod limiter;
+pub mod metrics;
+mod notes;
+pub mod retries;
+mod series;
+mod stack;
+#[cfg(test)]
+mod tests;
+mod tiers;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use scenarios::format::Scenario;
+
+pub use check::diagnose;
+pub use stack::EffectiveStack;
+pub use tiers::Tiers;
+pub use verdict::{Claim, Measured, Origin, Outcome, Series, Severity, Verdict};
+
+use self::evidence::{Evidence, Lens};
+use crate::record::Recording;
+
+/// Judges a recording of `scenario`, played on the real clock. [`diagnose`] has found no fault with its checks.
+#[must_use]
+pub fn judge(scenario: &Scenario, recording: &Recording, stack: &EffectiveStack) -> Verdict {
+    let evidence = Evidence::new(scenario, recording, stack);
+    let whole = evidence.whole();
+    let claims = claims::compare(&whole);
+    let mut expectations = expectations::judge(&evidence);
+    expectations.extend(invariants::judge(&evidence, &claims));
+    Verdict {
+        passed: expectations
+            .iter()
+            .all(|outcome| outcome.held || outcome.level == Severity::Warn),
+        expectations,
+        metrics: all_metrics(&whole),
+        claims,
+        series: series::of(&whole),
+        notes: notes::of(&evidence),
+    }
+}
+
+/// Every metric that has samples; of the families, the members that occurred.
+fn all_metrics(lens: &Lens<'_>) -> BTreeMap<String, Measured> {
+    let mut all = BTreeMap::new();
+    for def in metrics::METRICS {
+        for part in parts(def.name, lens) {
+            if let Some(value) = compute::value(def, &part, lens) {
+                let name = match def.name.split_once('<') {
+                    Some((before, _)) => format!("{before}{part}"),
+                    None => def.name.to_owned(),
+                };
+                all.insert(
+                    name,
+                    Measured {
+                        value,
+                        unit: def.unit,
+                    },
+                );
+            }
+        }
+    }
+    all
+}
+
+/// What stands for `<…>` in a name: the statuses that occurred.
+fn parts(name: &str, lens: &Lens<'_>) -> Vec<String> {
+    let mut statuses: Vec<u16> = match name {
+        "api.status.<code|none>" => lens.requests().map(|(request, _)| request.status).collect(),
+        "upstream.status.<code|none>" => lens.tries().map(|a_try| a_try.call.status).collect(),
+        _ if name.contains('<') => return Vec::new(),
+        _ => return vec![String::new()],
+    };
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses.into_iter().map(series::status_name).collect()
+}

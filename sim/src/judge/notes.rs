@@ -1,0 +1,60 @@
+//! What a reader of a verdict should know besides the numbers.
+
+use super::evidence::Evidence;
+use crate::record::{Flags, NoAnswer};
+
+/// Remarks on the run, most important first.
+pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
+    let recording = evidence.recording;
+    let mut notes = Vec::new();
+    for (level, count) in recording.log_counts.iter().rev() {
+        let example = recording.logs.iter().find(|log| log.level == *level);
+        let example = example
+            .map(|log| format!(", first: [{}] {}", log.process, log.message))
+            .unwrap_or_default();
+        notes.push(format!("the service logged {count} lines at {level}{example}"));
+    }
+    let failed = recording.store.failed;
+    if failed > 0 {
+        notes.push(format!("{failed} requests to the store failed"));
+    }
+    let unleased = evidence.tries.iter().filter(|a_try| !a_try.leased).count();
+    if unleased > 0 {
+        notes.push(format!("{unleased} CoinGecko calls were made without the lease"));
+    }
+    if recording.prices.invalid_writes() > 0 {
+        let count = recording.prices.invalid_writes();
+        notes.push(format!(
+            "{count} prices were stored that CoinGecko never validly published"
+        ));
+    }
+    let with = |flag| {
+        recording
+            .requests
+            .iter()
+            .filter(move |request| request.flags.has(flag))
+            .count()
+    };
+    let untraced = with(Flags::UNTRACED);
+    if untraced > 0 {
+        notes.push(format!(
+            "{untraced} answers carry a price that was never seen in a store write; their age is what `Age` says"
+        ));
+    }
+    for (error, name) in [
+        (NoAnswer::Timeout, "did not come in time"),
+        (NoAnswer::Connect, "found no connection"),
+        (NoAnswer::Reset, "lost their connection"),
+        (NoAnswer::Body, "could not be read"),
+    ] {
+        let count = recording
+            .requests
+            .iter()
+            .filter(|request| request.error == error)
+            .count();
+        if count > 0 {
+            notes.push(format!("{count} answers {name}"));
+        }
+    }
+    notes
+}

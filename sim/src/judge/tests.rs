@@ -1,0 +1,1 @@
+//! Metrics on hand-made recordings with known answers.

@@ -1,0 +1,133 @@
+//! `report.json`: the same bytes for the same findings, with a published schema.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Played;
+use crate::judge::{Claim, Measured, Origin, Outcome, Series, Severity, metrics::Unit};
+
+/// The version of the shape of `report.json`.
+const SCHEMA: u32 = 1;
+
+/// What `report.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "Crypto Watch report.json")]
+pub struct ReportDocument {
+    /// Version of this shape.
+    pub schema: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it proves.
+    pub about: String,
+    /// The seed it was played with.
+    pub seed: u64,
+    /// `real` or `virtual`.
+    pub clock: String,
+    /// The wall time at which it starts, RFC 3339.
+    pub start: String,
+    /// How long it is, wall seconds.
+    pub duration_seconds: f64,
+    /// What the command line changed.
+    pub overrides: Vec<String>,
+    /// Whether everything held.
+    pub verdict: VerdictWord,
+    /// The scenario's expectations, then the rules that always hold.
+    pub expectations: Vec<Expectation>,
+    /// Metric → value over the whole run. Ratios are fractions, times are seconds.
+    pub metrics: BTreeMap<String, Measured>,
+    /// Numbers that the service tells about itself beside what was seen from outside.
+    pub claims: Vec<Claim>,
+    /// Values by equal buckets of wall time.
+    pub series: Series,
+    /// Remarks.
+    pub notes: Vec<String>,
+    /// The command that plays it again.
+    pub reproduce: String,
+}
+
+/// The verdict in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictWord {
+    /// Everything held.
+    Passed,
+    /// Something that fails a run did not.
+    Failed,
+}
+
+/// One expectation and how it fared.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Expectation {
+    /// The check as written.
+    pub check: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The window it was judged in; null = the whole scenario.
+    pub during: Option<String>,
+    /// The requests it was judged on; null = all.
+    #[serde(rename = "where")]
+    pub filter: Option<String>,
+    /// What its failure means.
+    pub level: Severity,
+    /// The unit of `actual` and `limit`.
+    pub unit: Unit,
+    /// What was measured; null = there were no samples.
+    pub actual: Option<f64>,
+    /// What it was compared with.
+    pub limit: Option<f64>,
+    /// Whether it held.
+    pub held: bool,
+    /// How far from the limit, in words.
+    pub margin: String,
+    /// Why it did not hold, when more can be said than the numbers.
+    pub why: Option<String>,
+}
+
+impl From<&Outcome> for Expectation {
+    fn from(outcome: &Outcome) -> Self {
+        Self {
+            check: outcome.check.clone(),
+            origin: outcome.origin,
+            during: outcome.during.clone(),
+            filter: outcome.filter.clone(),
+            level: outcome.level,
+            unit: outcome.unit,
+            actual: outcome.actual,
+            limit: outcome.limit,
+            held: outcome.held,
+            margin: outcome.margin.clone(),
+            why: outcome.why.clone(),
+        }
+    }
+}
+
+impl ReportDocument {
+    /// The document of a played scenario.
+    #[must_use]
+    pub fn of(played: &Played) -> Self {
+        let verdict = &played.verdict;
+        Self {
+            schema: SCHEMA,
+            scenario: played.scenario.clone(),
+            about: played.about.clone(),
+            seed: played.seed,
+            clock: played.clock.to_owned(),
+            start: played.start.to_string(),
+            duration_seconds: played.duration.as_secs_f64(),
+            overrides: played.overrides.clone(),
+            verdict: if verdict.passed {
+                VerdictWord::Passed
+            } else {
+                VerdictWord::Failed
+            },
+            expectations: verdict.expectations.iter().map(Expectation::from).collect(),
+            metrics: verdict.metrics.clone(),
+            claims: verdict.claims.clone(),
+            series: verdict.series.clone(),
+            notes: verdict.notes.clone(),
+            reproduce: played.reproduce.clone(),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `junit.xml`: a suite for each scenario, a case for each expectation.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::{Entry, Played, ReportError};
+use crate::judge::{Outcome, Severity};
+
+/// The document.
+///
+/// # Errors
+/// It cannot be written as XML.
+pub fn junit_xml(entries: &[Entry]) -> Result<String, ReportError> {
+    let mut report = Report::new("crypto-watch-sim");
+    for entry in entries {
+        report.add_test_suite(match entry {
+            Entry::Played(played) => suite(played),
+            Entry::Broken {
+                scenario,
+                message,
+                reproduce,
+            } => broken(scenario, message, reproduce),
+        });
+    }
+    report.to_string().map_err(|error| ReportError::Form {
+        what: "junit.xml",
+        message: error.to_string(),
+    })
+}
+
+fn suite(played: &Played) -> TestSuite {
+    let mut suite = TestSuite::new(played.scenario.as_str());
+    suite.set_time(Duration::try_from_secs_f64(played.facts.wall_seconds).unwrap_or_default());
+    suite.add_property(("seed", played.seed.to_string().as_str()));
+    suite.add_property(("clock", played.clock));
+    suite.add_property(("commit", played.facts.commit.as_deref().unwrap_or("unknown")));
+    suite.add_property(("build", played.facts.build_id.as_str()));
+    for change in &played.overrides {
+        suite.add_property(("override", change.as_str()));
+    }
+    for outcome in &played.verdict.expectations {
+        suite.add_test_case(case(played, outcome));
+    }
+    suite
+}
+
+fn case(played: &Played, outcome: &Outcome) -> TestCase {
+    let mut name = outcome.check.clone();
+    if let Some(during) = &outcome.during {
+        name.push_str(&format!(" during {during}"));
+    }
+    if let Some(filter) = &outcome.filter {
+        name.push_str(&format!(" where {filter}"));
+    }
+    let mut status = match (outcome.held, outcome.level) {
+        (true, _) => TestCaseStatus::success(),
+        (false, Severity::Fail) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        (false, Severity::Warn) => TestCaseStatus::skipped(),
+    };
+    if !outcome.held {
+        status.set_message(format!("{}: {}", actual(outcome), outcome.margin));
+        let why = outcome
+            .why
+            .as_deref()
+            .map(|why| format!("{why}\n"))
+            .unwrap_or_default();
+        status.set_description(format!(
+            "{why}{}, {}\nreproduce: {}",
+            actual(outcome),
+            outcome.margin,
+            played.reproduce
+        ));
+    }
+    let mut case = TestCase::new(name, status);
+    case.set_classname(played.scenario.as_str());
+    case
+}
+
+fn actual(outcome: &Outcome) -> String {
+    outcome.actual.map_or_else(
+        || "no samples".to_owned(),
+        |actual| format!("was {}", outcome.unit.show(actual)),
+    )
+}
+
+fn broken(scenario: &str, message: &str, reproduce: &str) -> TestSuite {
+    let mut suite = TestSuite::new(scenario);
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(message.lines().next().unwrap_or_default());
+    status.set_description(format!("{message}\nreproduce: {reproduce}"));
+    let mut case = TestCase::new("is played to a verdict", status);
+    case.set_classname(scenario);
+    suite.add_test_case(case);
+    suite
+}

@@ -1,0 +1,1 @@
+//! Snapshots of what people read, and the promises about what machines read.
