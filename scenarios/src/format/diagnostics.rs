@@ -24,7 +24,7 @@ pub enum SourceKind {
 }
 
 /// A place in one of a scenario's sources.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// Index of the source.
     pub source: usize,
