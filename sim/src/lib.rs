@@ -2,7 +2,12 @@
 
 pub mod cli;
 pub mod clock;
+pub mod coingecko;
+pub mod faults;
+pub mod judge;
 pub mod record;
+pub mod report;
 pub mod schedule;
 pub mod seed;
+pub mod store;
 pub mod world;

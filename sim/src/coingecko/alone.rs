@@ -1,0 +1,181 @@
+//! The fake CoinGecko as a command: `crypto-watch-sim fake coingecko --port P`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scenarios::format::model::Plan;
+use service::clock::{Clock, SystemClock};
+
+use super::engine::{Engine, EngineConfig};
+use super::limits::{Host, KeyRing, Keys, Terms};
+use super::mount::{MountError, MountOptions, mount};
+use crate::clock::RunClock;
+use crate::faults::Timeline;
+use crate::seed::Seed;
+
+/// What the command may be told.
+#[derive(Clone, Copy, Debug)]
+pub struct AloneOptions {
+    /// Port on 127.0.0.1; 0 = any free one.
+    pub port: u16,
+    /// Whose limits apply.
+    pub plan: Plan,
+    /// The seed of the market.
+    pub seed: u64,
+}
+
+impl Default for AloneOptions {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            plan: Plan::Demo,
+            seed: 42,
+        }
+    }
+}
+
+/// Why the command ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum AloneError {
+    /// The fake could not be mounted.
+    #[error("cannot start the fake CoinGecko: {0}")]
+    Mount(#[from] MountError),
+    /// The operating system does not report Ctrl-C.
+    #[error("cannot wait for Ctrl-C: {0}")]
+    Signal(std::io::Error),
+}
+
+/// Plays the fake CoinGecko on the system's clock until Ctrl-C or SIGTERM. `say` gets each line for people.
+pub async fn run(options: AloneOptions, say: impl FnMut(&str)) -> Result<(), AloneError> {
+    run_until(options, say, ended()).await
+}
+
+/// Like [`run`], until `end` is ready.
+pub async fn run_until(
+    options: AloneOptions,
+    mut say: impl FnMut(&str),
+    end: impl Future<Output = Result<(), std::io::Error>>,
+) -> Result<(), AloneError> {
+    let terms = Terms::of(options.plan);
+    let now_ms = SystemClock.now().0;
+    let config = EngineConfig {
+        seed: Seed(options.seed).child("market").0,
+        start_ms: now_ms,
+        terms: terms.clone(),
+        keys: KeyRing {
+            demo: Keys::Any,
+            pro: Keys::Any,
+        },
+    };
+    let engine = Arc::new(Engine::new(config, Timeline::none()));
+    let clock = RunClock::starting_in(Duration::ZERO, now_ms, 1.0);
+    let options = MountOptions {
+        port: options.port,
+        ..MountOptions::default()
+    };
+    let mounted = mount(engine, clock, Arc::new(|_| {}), options).await?;
+    for line in introduction(&mounted.url(), &terms) {
+        say(&line);
+    }
+    end.await.map_err(AloneError::Signal)
+}
+
+/// Where it is and how to use it.
+fn introduction(url: &str, terms: &Terms) -> Vec<String> {
+    let (plan, key) = match terms.host {
+        Host::Public => ("demo", "any key in x-cg-demo-api-key"),
+        Host::Pro => ("pro", "any key in x-cg-pro-api-key"),
+    };
+    let keyless = match terms.host {
+        Host::Public => format!("{} calls a minute without a key", terms.keyless.per_minute),
+        Host::Pro => "none without a key".to_owned(),
+    };
+    let per_minute = terms.keyed.per_minute;
+    vec![
+        format!("fake CoinGecko: {url}"),
+        format!(
+            "plan {}: {per_minute} calls a minute with {key}, {keyless}; answers at once",
+            terms.plan
+        ),
+        format!("try it:      curl '{url}/simple/price?ids=bitcoin&vs_currencies=usd'"),
+        format!("the service: EXTERNAL_API_URL={url} EXTERNAL_API_PLAN={plan} EXTERNAL_API_KEY=any"),
+        "Ctrl-C ends it".to_owned(),
+    ]
+}
+
+/// Ready at Ctrl-C or SIGTERM.
+#[expect(clippy::disallowed_macros, reason = "biased")]
+async fn ended() -> Result<(), std::io::Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        biased;
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_says_where_it_is_and_how_to_use_it() {
+        let mut said = Vec::new();
+        let ended = run_until(
+            AloneOptions::default(),
+            |line| said.push(line.to_owned()),
+            async { Ok(()) },
+        )
+        .await;
+        assert!(ended.is_ok(), "{ended:?}");
+        let port = said[0]
+            .rsplit(':')
+            .next()
+            .and_then(|rest| rest.strip_suffix("/api/v3"))
+            .unwrap_or("?")
+            .to_owned();
+        assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{said:?}");
+        insta::assert_snapshot!(said.join("\n").replace(&port, "PORT"), @r"
+        fake CoinGecko: http://127.0.0.1:PORT/api/v3
+        plan Demo: 100 calls a minute with any key in x-cg-demo-api-key, 5 calls a minute without a key; answers at once
+        try it:      curl 'http://127.0.0.1:PORT/api/v3/simple/price?ids=bitcoin&vs_currencies=usd'
+        the service: EXTERNAL_API_URL=http://127.0.0.1:PORT/api/v3 EXTERNAL_API_PLAN=demo EXTERNAL_API_KEY=any
+        Ctrl-C ends it
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_paid_plan_needs_a_key() {
+        let said = introduction("http://x", &Terms::of(Plan::Basic)).join("\n");
+        assert!(
+            said.contains("none without a key") && said.contains("EXTERNAL_API_PLAN=pro"),
+            "{said}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let Ok(taken) = std::net::TcpListener::bind("127.0.0.1:0") else {
+            panic!("a free port")
+        };
+        let port = taken.local_addr().map_or(0, |address| address.port());
+        let refused = run_until(
+            AloneOptions {
+                port,
+                ..AloneOptions::default()
+            },
+            |_| {},
+            async { Ok(()) },
+        )
+        .await;
+        let Err(error) = refused else {
+            panic!("the port is taken")
+        };
+        assert!(
+            matches!(error, AloneError::Mount(MountError::PortTaken { .. })),
+            "{error:?}"
+        );
+        insta::assert_snapshot!(error.to_string().replace(&port.to_string(), "PORT"), @"cannot start the fake CoinGecko: port PORT on 127.0.0.1 is taken: end what listens there, or choose another port (0 = any free one)");
+    }
+}

@@ -1,0 +1,329 @@
+//! The engine: a request and an instant in, an answer out. It sleeps on nothing and opens nothing, so it serves
+//! sockets and virtual time alike.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+
+use super::answers::{self, Body, Moment, Object};
+use super::errors::ErrorAnswer;
+use super::headers::{self, Headers, Stamp};
+use super::limits::{self, Book, Caller, KeyRing, Terms};
+use super::market::{MINUTE_MS, Market, computed_at, mix};
+use super::publication::PublicationLog;
+use super::query::Query;
+use crate::faults::{Facts, Timeline, Touches, Verdict};
+
+/// The path before every endpoint.
+pub const BASE_PATH: &str = "/api/v3";
+
+/// What the fake is.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The seed of the market and of everything that looks random in an answer.
+    pub seed: u64,
+    /// The instant from which faults count their times, Unix milliseconds.
+    pub start_ms: i64,
+    /// Limits and freshness.
+    pub terms: Terms,
+    /// Valid keys.
+    pub keys: KeyRing,
+}
+
+/// A call, without its body (no endpoint reads one).
+#[derive(Clone, Debug)]
+pub struct FakeRequest {
+    /// Method.
+    pub method: Method,
+    /// Path, such as `/api/v3/ping`.
+    pub path: String,
+    /// What follows the `?`, encoded as it came; empty when there is none.
+    pub query: String,
+    /// Headers.
+    pub headers: HeaderMap,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FakeAnswer {
+    /// HTTP status; what it would be if the fate were to answer.
+    pub status: u16,
+    /// In the order in which they are sent.
+    pub headers: Headers,
+    /// The body.
+    pub body: String,
+    /// Real time before the answer, or before the connection is closed.
+    pub delay: Duration,
+    /// Whether there is an answer at all.
+    pub fate: Fate,
+    /// The `Retry-After` sent, seconds.
+    pub retry_after_s: Option<u32>,
+    /// Whether it cost a monthly credit.
+    pub credit: bool,
+    /// Index in the scenario of each fault that touched it.
+    pub faults: Vec<u16>,
+}
+
+/// What happens on the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The answer is sent.
+    Answer,
+    /// Nothing is sent until the delay is over; then the connection is closed.
+    Hang,
+}
+
+/// The fake CoinGecko without sockets. Shared by reference; calls may come from any thread.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    market: Arc<Market>,
+    publication: PublicationLog,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    book: Book,
+    faults: Timeline,
+    answered: u64,
+}
+
+impl Engine {
+    /// An engine with the faults that `faults` plays.
+    pub fn new(config: EngineConfig, faults: Timeline) -> Self {
+        let market = Arc::new(Market::new(config.seed));
+        let publication = PublicationLog::new(Arc::clone(&market));
+        let state = Mutex::new(State {
+            book: Book::default(),
+            faults,
+            answered: 0,
+        });
+        Self {
+            config,
+            market,
+            publication,
+            state,
+        }
+    }
+
+    /// The market behind the answers.
+    pub fn market(&self) -> &Arc<Market> {
+        &self.market
+    }
+
+    /// What was true when. The log stays valid after the engine is gone.
+    pub fn publication(&self) -> PublicationLog {
+        self.publication.clone()
+    }
+
+    /// How often each fault touched a call so far.
+    pub fn touches(&self) -> Vec<Touches> {
+        self.state().faults.touches()
+    }
+
+    /// Answers one call that comes at `now_ms` (wall time, Unix milliseconds).
+    ///
+    /// Every call counts towards its caller's minute. Faults come before everything else, as the edge does; then
+    /// the key, the minute, the month; then the endpoint.
+    pub fn answer(&self, request: &FakeRequest, now_ms: i64) -> FakeAnswer {
+        let query = Query::parse(&request.query);
+        let path = request.path.strip_prefix(BASE_PATH).unwrap_or(&request.path);
+        let caller = limits::identify(
+            self.config.terms.host,
+            &self.config.keys,
+            &request.headers,
+            &query,
+        );
+        let counted_as = caller.clone().unwrap_or(Caller::Keyless);
+        let allowance = self.config.terms.allowance(&counted_as);
+
+        let mut state = self.state();
+        state.answered += 1;
+        let stamp = Stamp {
+            now_ms,
+            nonce: mix(self.config.seed) ^ state.answered,
+        };
+        let calls = state.book.count(&counted_as, now_ms);
+        let ids = query.list("ids");
+        let facts = Facts {
+            path,
+            ids: &ids,
+            headers: Some(&request.headers),
+            ..Facts::default()
+        };
+        let since_start = Duration::from_millis(u64::try_from(now_ms - self.config.start_ms).unwrap_or(0));
+        let judgement = state.faults.judge(since_start, now_ms, &facts);
+
+        let outcome = match judgement.verdict {
+            Verdict::Status(status) => Err(ErrorAnswer::of_status(
+                status,
+                now_ms,
+                limits::rest_of_window_s(now_ms, MINUTE_MS),
+            )),
+            Verdict::RateLimited { retry_after_s } => Err(ErrorAnswer::rate_limited(retry_after_s)),
+            Verdict::Hang { .. } => Err(ErrorAnswer::origin_timed_out()),
+            Verdict::Pass => caller
+                .map_err(|wrong| wrong.answer(now_ms))
+                .and_then(|caller| self.permit(&state.book, &caller, calls, now_ms))
+                .and_then(|()| self.route(request, path, &query, &state.book, &counted_as, now_ms)),
+        };
+        let credit = outcome.is_ok() && allowance.per_month.is_some();
+        if credit {
+            state.book.charge(&counted_as);
+        }
+        drop(state);
+
+        let mut answer = match outcome {
+            Ok(routed) => self.ok(stamp, routed),
+            Err(error) => refusal(stamp, error),
+        };
+        answer.credit = credit;
+        answer.delay = judgement.delay;
+        answer.faults = judgement.touched;
+        if let Verdict::Hang { at_most } = judgement.verdict {
+            answer.fate = Fate::Hang;
+            answer.delay += at_most;
+        }
+        answer
+    }
+
+    /// Whether the minute and the month have room for this call.
+    fn permit(&self, book: &Book, caller: &Caller, calls: u32, now_ms: i64) -> Result<(), ErrorAnswer> {
+        let allowance = self.config.terms.allowance(caller);
+        if calls > allowance.per_minute {
+            return Err(ErrorAnswer::rate_limited(Some(limits::rest_of_window_s(
+                now_ms, MINUTE_MS,
+            ))));
+        }
+        match allowance.per_month {
+            Some(credits) if book.spent(caller) >= credits => Err(ErrorAnswer::quota_exhausted(credits)),
+            _ => Ok(()),
+        }
+    }
+
+    fn route(
+        &self,
+        request: &FakeRequest,
+        path: &str,
+        query: &Query,
+        book: &Book,
+        caller: &Caller,
+        now_ms: i64,
+    ) -> Result<Routed, ErrorAnswer> {
+        if request.method != Method::GET || !request.path.starts_with(BASE_PATH) {
+            return Err(ErrorAnswer::wrong_path());
+        }
+        let terms = &self.config.terms;
+        let routed = |body, fresh_ms| Routed {
+            body,
+            fresh_ms,
+            age_ms: now_ms - computed_at(now_ms, fresh_ms),
+        };
+        let simple = Moment {
+            now_ms,
+            fresh_ms: terms.simple_fresh_ms,
+        };
+        let markets = Moment {
+            now_ms,
+            fresh_ms: terms.markets_fresh_ms,
+        };
+        match path {
+            "/ping" => Ok(Routed {
+                body: answers::ping(),
+                fresh_ms: MINUTE_MS,
+                age_ms: 0,
+            }),
+            "/simple/price" => {
+                answers::simple_price(&self.market, query, simple).map(|body| routed(body, simple.fresh_ms))
+            }
+            "/simple/supported_vs_currencies" => Ok(routed(answers::supported_vs_currencies(), 30_000)),
+            "/coins/markets" => answers::coins_markets(&self.market, query, markets)
+                .map(|body| routed(body, markets.fresh_ms)),
+            "/coins/list" => Ok(routed(answers::coins_list(&self.market), 5 * MINUTE_MS)),
+            "/key" => match caller {
+                Caller::Key(_) => Ok(Routed {
+                    body: key(terms, book.spent(caller)),
+                    fresh_ms: MINUTE_MS,
+                    age_ms: 0,
+                }),
+                Caller::Keyless => Err(ErrorAnswer::key_missing(now_ms)),
+            },
+            other => match other.strip_prefix("/coins/") {
+                Some(id) if self.market.catalogue().by_id(id).is_some() => {
+                    Err(ErrorAnswer::not_played(other))
+                }
+                Some(id) if !id.is_empty() && !id.contains('/') => Err(ErrorAnswer::coin_not_found()),
+                _ => Err(ErrorAnswer::wrong_path()),
+            },
+        }
+    }
+
+    fn ok(&self, stamp: Stamp, routed: Routed) -> FakeAnswer {
+        let Routed {
+            body,
+            fresh_ms,
+            age_ms,
+        } = routed;
+        if let Some(form) = body.published {
+            self.publication.publish(form);
+        }
+        FakeAnswer {
+            status: 200,
+            headers: headers::ok(stamp, &body.json, age_ms, fresh_ms / 1000),
+            body: body.json,
+            delay: Duration::ZERO,
+            fate: Fate::Answer,
+            retry_after_s: None,
+            credit: false,
+            faults: Vec::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A 200 before its headers.
+struct Routed {
+    body: Body,
+    fresh_ms: i64,
+    age_ms: i64,
+}
+
+fn refusal(stamp: Stamp, error: ErrorAnswer) -> FakeAnswer {
+    FakeAnswer {
+        status: error.status,
+        headers: headers::error(stamp, &error),
+        retry_after_s: error.retry_after_s,
+        body: error.body,
+        delay: Duration::ZERO,
+        fate: Fate::Answer,
+        credit: false,
+        faults: Vec::new(),
+    }
+}
+
+/// `/key`
+fn key(terms: &Terms, spent: u64) -> Body {
+    let per_month = terms.keyed.per_month.unwrap_or(0);
+    let per_minute = terms.keyed.per_minute.to_string();
+    let mut key = Object::new();
+    key.text("plan", terms.plan)
+        .raw("rate_limit_request_per_minute", &per_minute)
+        .raw("monthly_call_credit", &per_month.to_string())
+        .raw("current_total_monthly_calls", &spent.to_string())
+        .raw(
+            "current_remaining_monthly_calls",
+            &per_month.saturating_sub(spent).to_string(),
+        )
+        .raw("api_key_rate_limit_request_per_minute", &per_minute)
+        .raw("api_key_monthly_call_credit", &per_month.to_string())
+        .raw("api_key_current_total_monthly_calls", &spent.to_string());
+    Body::from(key.close())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! The headers of each kind of answer, as captured from the real service (names, order, values).
+
+use sha2::{Digest, Sha256};
+
+use super::errors::{ErrorAnswer, Origin};
+use super::market::mix;
+
+/// Headers in the order in which they are sent.
+pub type Headers = Vec<(&'static str, String)>;
+
+/// What the headers of one answer say beyond its kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// Wall time of the answer, Unix milliseconds.
+    pub now_ms: i64,
+    /// A number that no other answer of the run has.
+    pub nonce: u64,
+}
+
+/// The headers of a 200. `age_ms`: how long the edge has had the data; `shared_s`: how long it keeps them.
+pub fn ok(stamp: Stamp, body: &str, age_ms: i64, shared_s: i64) -> Headers {
+    let mut headers = vec![
+        ("date", http_date(stamp.now_ms)),
+        ("content-type", "application/json; charset=utf-8".to_owned()),
+        ("transfer-encoding", "chunked".to_owned()),
+    ];
+    headers.extend(security());
+    headers.push((
+        "cache-control",
+        format!("max-age=30, public, must-revalidate, s-maxage={shared_s}"),
+    ));
+    headers.extend(cors());
+    let hit = age_ms >= 1000;
+    headers.extend([
+        ("vary", "Accept-Encoding, Origin".to_owned()),
+        ("etag", format!("W/\"{}\"", digest_32(body))),
+        ("x-request-id", request_id(stamp.nonce)),
+        ("x-runtime", runtime(stamp.nonce)),
+        (
+            "strict-transport-security",
+            "max-age=15724800; includeSubdomains".to_owned(),
+        ),
+        ("cf-cache-status", if hit { "HIT" } else { "EXPIRED" }.to_owned()),
+    ]);
+    if hit {
+        headers.push(("age", (age_ms / 1000).to_string()));
+    }
+    headers.extend(edge(stamp.nonce));
+    headers.push(("alt-svc", "h3=\":443\"; ma=86400".to_owned()));
+    headers
+}
+
+/// The headers of an error.
+pub fn error(stamp: Stamp, answer: &ErrorAnswer) -> Headers {
+    let content_type = match answer.from {
+        Origin::App => "application/json; charset=utf-8",
+        Origin::Edge => "application/json",
+        Origin::EdgePage => "text/html; charset=UTF-8",
+    };
+    let mut headers = vec![
+        ("date", http_date(stamp.now_ms)),
+        ("content-type", content_type.to_owned()),
+        ("content-length", answer.body.len().to_string()),
+    ];
+    if let Some(seconds) = answer.retry_after_s {
+        headers.push(("retry-after", seconds.to_string()));
+    }
+    match answer.from {
+        Origin::App => {
+            headers.extend(security());
+            headers.push(("cache-control", "no-cache".to_owned()));
+            headers.extend(cors());
+            headers.extend([
+                ("vary", "Accept-Encoding, Origin".to_owned()),
+                ("x-request-id", request_id(stamp.nonce)),
+                ("x-runtime", runtime(stamp.nonce)),
+            ]);
+        }
+        Origin::Edge | Origin::EdgePage => headers.push((
+            "cache-control",
+            "private, max-age=0, no-store, no-cache, must-revalidate, post-check=0, pre-check=0".to_owned(),
+        )),
+    }
+    headers.extend(edge(stamp.nonce));
+    headers
+}
+
+fn security() -> Headers {
+    [
+        ("x-frame-options", "SAMEORIGIN"),
+        ("x-xss-protection", "0"),
+        ("x-content-type-options", "nosniff"),
+        ("x-download-options", "noopen"),
+        ("x-permitted-cross-domain-policies", "none"),
+        ("referrer-policy", "strict-origin-when-cross-origin"),
+    ]
+    .map(owned)
+    .into()
+}
+
+fn cors() -> Headers {
+    [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-methods", "POST, PUT, DELETE, GET, OPTIONS"),
+        ("access-control-request-method", "*"),
+        (
+            "access-control-allow-headers",
+            "Origin, X-Requested-With, Content-Type, Accept, Authorization",
+        ),
+        ("access-control-expose-headers", "link, per-page, total"),
+    ]
+    .map(owned)
+    .into()
+}
+
+fn edge(nonce: u64) -> Headers {
+    vec![
+        ("server", "cloudflare".to_owned()),
+        ("cf-ray", format!("{:016x}-SIM", mix(nonce))),
+    ]
+}
+
+fn owned((name, value): (&'static str, &str)) -> (&'static str, String) {
+    (name, value.to_owned())
+}
+
+/// `Mon, 02 Mar 2026 00:00:00 GMT`
+fn http_date(now_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(now_ms)
+        .ok()
+        .and_then(|now| {
+            jiff::fmt::rfc2822::DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&now)
+                .ok()
+        })
+        .unwrap_or_default()
+}
+
+/// 32 hexadecimal digits of the body.
+fn digest_32(body: &str) -> String {
+    Sha256::digest(body.as_bytes())
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// A UUID of version 4 by its form, drawn from the nonce.
+fn request_id(nonce: u64) -> String {
+    let (high, low) = (mix(nonce ^ 0x5eed), mix(nonce ^ 0x1d));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        (low >> 48) & 0xfff,
+        low & 0xffff_ffff_ffff
+    )
+}
+
+/// Seconds that the application says it took, 2 to 66 ms.
+fn runtime(nonce: u64) -> String {
+    format!("{:.6}", 0.002 + (mix(nonce) % 64_000) as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAMP: Stamp = Stamp {
+        now_ms: 1_772_409_600_000,
+        nonce: 7,
+    };
+
+    fn shown(headers: &Headers) -> String {
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\n"))
+            .collect()
+    }
+
+    #[test]
+    fn a_200_from_the_edge_cache() {
+        insta::assert_snapshot!(shown(&ok(STAMP, "{}", 42_900, 60)), @r#"
+        date: Mon, 02 Mar 2026 00:00:00 GMT
+        content-type: application/json; charset=utf-8
+        transfer-encoding: chunked
+        x-frame-options: SAMEORIGIN
+        x-xss-protection: 0
+        x-content-type-options: nosniff
+        x-download-options: noopen
+        x-permitted-cross-domain-policies: none
+        referrer-policy: strict-origin-when-cross-origin
+        cache-control: max-age=30, public, must-revalidate, s-maxage=60
+        access-control-allow-origin: *
+        access-control-allow-methods: POST, PUT, DELETE, GET, OPTIONS
+        access-control-request-method: *
+        access-control-allow-headers: Origin, X-Requested-With, Content-Type, Accept, Authorization
+        access-control-expose-headers: link, per-page, total
+        vary: Accept-Encoding, Origin
+        etag: W/"44136fa355b3678a1146ad16f7e8649e"
+        x-request-id: 0e00b764-01a5-45b2-a3b7-f4e80f554dda
+        x-runtime: 0.024487
+        strict-transport-security: max-age=15724800; includeSubdomains
+        cf-cache-status: HIT
+        age: 42
+        server: cloudflare
+        cf-ray: 63cbe1e459320dd7-SIM
+        alt-svc: h3=":443"; ma=86400
+        "#);
+    }
+
+    #[test]
+    fn fresh_data_have_no_age() {
+        let headers = shown(&ok(STAMP, "{}", 0, 60));
+        assert!(
+            headers.contains("cf-cache-status: EXPIRED\n") && !headers.contains("\nage:"),
+            "{headers}"
+        );
+    }
+
+    #[test]
+    fn a_rate_limit() {
+        insta::assert_snapshot!(shown(&error(STAMP, &ErrorAnswer::rate_limited(Some(53)))), @r"
+        date: Mon, 02 Mar 2026 00:00:00 GMT
+        content-type: application/json
+        content-length: 187
+        retry-after: 53
+        cache-control: private, max-age=0, no-store, no-cache, must-revalidate, post-check=0, pre-check=0
+        server: cloudflare
+        cf-ray: 63cbe1e459320dd7-SIM
+        ");
+        let silent = shown(&error(STAMP, &ErrorAnswer::rate_limited(None)));
+        assert!(!silent.contains("retry-after"), "{silent}");
+    }
+
+    #[test]
+    fn an_error_of_the_application() {
+        insta::assert_snapshot!(shown(&error(STAMP, &ErrorAnswer::missing_parameter("ids"))), @r"
+        date: Mon, 02 Mar 2026 00:00:00 GMT
+        content-type: application/json; charset=utf-8
+        content-length: 33
+        x-frame-options: SAMEORIGIN
+        x-xss-protection: 0
+        x-content-type-options: nosniff
+        x-download-options: noopen
+        x-permitted-cross-domain-policies: none
+        referrer-policy: strict-origin-when-cross-origin
+        cache-control: no-cache
+        access-control-allow-origin: *
+        access-control-allow-methods: POST, PUT, DELETE, GET, OPTIONS
+        access-control-request-method: *
+        access-control-allow-headers: Origin, X-Requested-With, Content-Type, Accept, Authorization
+        access-control-expose-headers: link, per-page, total
+        vary: Accept-Encoding, Origin
+        x-request-id: 0e00b764-01a5-45b2-a3b7-f4e80f554dda
+        x-runtime: 0.024487
+        server: cloudflare
+        cf-ray: 63cbe1e459320dd7-SIM
+        ");
+    }
+
+    #[test]
+    fn a_page_of_the_edge() {
+        insta::assert_snapshot!(shown(&error(STAMP, &ErrorAnswer::origin_timed_out())), @r"
+        date: Mon, 02 Mar 2026 00:00:00 GMT
+        content-type: text/html; charset=UTF-8
+        content-length: 175
+        cache-control: private, max-age=0, no-store, no-cache, must-revalidate, post-check=0, pre-check=0
+        server: cloudflare
+        cf-ray: 63cbe1e459320dd7-SIM
+        ");
+    }
+}

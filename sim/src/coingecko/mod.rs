@@ -1,0 +1,30 @@
+//! The fake CoinGecko: a seeded market behind the public API's parameters, answers, headers, errors and limits.
+//!
+//! - [`engine`]: `(request, now) → answer`, without sockets, sleeps or clocks of its own
+//! - [`catalogue`], [`market`], [`numbers`]: which coins there are, what they cost when, how numbers are written
+//! - [`query`], [`answers`]: what was asked for, and the JSON of a 200
+//! - [`errors`], [`headers`]: everything else that is sent
+//! - [`limits`]: plans, keys, minute windows, monthly credits
+//! - [`publication`]: what was true when, for the judge
+//! - [`mount`]: the engine on a real socket; [`alone`]: that, as a command
+//!
+//! Nothing is shared with the service's client: bodies are written from templates of their own, so that a
+//! misnamed field cannot cancel out. The fake answers at once; only a fault makes it slow.
+
+pub mod alone;
+mod answers;
+pub mod catalogue;
+pub mod engine;
+pub mod errors;
+pub mod headers;
+pub mod limits;
+pub mod market;
+pub mod mount;
+pub mod numbers;
+pub mod publication;
+mod query;
+
+pub use engine::{Engine, EngineConfig, FakeAnswer, FakeRequest, Fate};
+pub use limits::Terms;
+pub use mount::{MountError, MountOptions, MountedCoinGecko, mount};
+pub use publication::PublicationLog;
