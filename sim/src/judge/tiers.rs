@@ -2,7 +2,8 @@
 //!
 //! An answer that lacks a coin is `none`; one whose oldest coin was older than the TTL when the request was sent
 //! is `stale`; one with a coin that was stored for it while it was open is `upstream`. What remains was served
-//! fresh, from the store as often as users' price reads found all of their coins fresh, else from memory.
+//! fresh, from the store as often as users' price reads found all of their coins fresh (less the second reads of
+//! those who had waited for another process's refresh), else from memory.
 
 use super::evidence::Lens;
 use crate::record::{CacheClaim, Flags, NONE, RequestRecord};

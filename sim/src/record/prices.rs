@@ -54,6 +54,51 @@ struct SymbolLedger {
     served: Vec<Vec<Served>>,
 }
 
+/// One refresh: prices that were fetched together.
+#[derive(Clone, Debug)]
+struct Refresh {
+    fetched_ms: i64,
+    /// When the store answered its last write, real µs: from then on every process can have the prices.
+    stored_us: u64,
+    /// Requests that waited for it, by instance.
+    waited: Vec<Waited>,
+}
+
+/// Requests to one instance that waited for a refresh.
+#[derive(Clone, Copy, Debug)]
+struct Waited {
+    target: u16,
+    requests: u32,
+    first_answered_us: u64,
+}
+
+impl Refresh {
+    fn waited(&mut self, target: u16, answered_us: u64) {
+        match self.waited.iter_mut().find(|waited| waited.target == target) {
+            Some(waited) => {
+                waited.requests += 1;
+                waited.first_answered_us = waited.first_answered_us.min(answered_us);
+            }
+            None => self.waited.push(Waited {
+                target,
+                requests: 1,
+                first_answered_us: answered_us,
+            }),
+        }
+    }
+
+    /// How many of the requests that waited read the store again afterwards: all but those of the instance that
+    /// fetched, which has the prices in hand and therefore answers first.
+    fn read_again(&self, leases: &LeaseLog) -> u64 {
+        let all: u64 = self.waited.iter().map(|waited| u64::from(waited.requests)).sum();
+        let first = self.waited.iter().min_by_key(|waited| waited.first_answered_us);
+        match leases.holder_at(self.stored_us) {
+            Some(HolderKind::Api) => all - first.map_or(0, |waited| u64::from(waited.requests)),
+            Some(HolderKind::Update | HolderKind::Other) | None => all,
+        }
+    }
+}
+
 /// A write as the judge sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredWrite {
@@ -70,7 +115,8 @@ pub struct PriceLedger {
     timing: Timing,
     index: HashMap<String, usize>,
     symbols: Vec<SymbolLedger>,
-    newest_fetch_ms: Option<i64>,
+    /// By `fetched_ms`, rising.
+    refreshes: Vec<Refresh>,
     backwards_writes: Vec<u64>,
     invalid_writes: u64,
 }
@@ -97,7 +143,7 @@ impl PriceLedger {
                     ..SymbolLedger::default()
                 })
                 .collect(),
-            newest_fetch_ms: None,
+            refreshes: Vec::new(),
             backwards_writes: Vec::new(),
             invalid_writes: 0,
         }
@@ -133,7 +179,16 @@ impl PriceLedger {
             self.backwards_writes.push(at_us);
         }
         self.invalid_writes += u64::from(!valid);
-        self.newest_fetch_ms = self.newest_fetch_ms.max(Some(fetched_ms));
+        match self.refreshes.last_mut() {
+            Some(last) if last.fetched_ms == fetched_ms => last.stored_us = last.stored_us.max(at_us),
+            // A price that is held back is written again as it was fetched before.
+            Some(last) if last.fetched_ms > fetched_ms => {}
+            Some(_) | None => self.refreshes.push(Refresh {
+                fetched_ms,
+                stored_us: at_us,
+                waited: Vec::new(),
+            }),
+        }
         writes.push(Write {
             at_us,
             price: number(price),
@@ -147,8 +202,8 @@ impl PriceLedger {
     /// Whether the set as last fetched is fresh at an instant.
     #[must_use]
     pub fn is_fresh_at(&self, at_us: u64, ttl_ms: i64) -> bool {
-        self.newest_fetch_ms
-            .is_some_and(|fetched| self.timing.wall_ms(at_us) - fetched < ttl_ms)
+        let newest = self.refreshes.last();
+        newest.is_some_and(|newest| self.timing.wall_ms(at_us) - newest.fetched_ms < ttl_ms)
     }
 
     /// Compares an answer with what was published and stored, and completes its record.
@@ -181,6 +236,10 @@ impl PriceLedger {
         record.age_ms = since(answer.oldest_fetch_ms);
         record.data_age_ms = since(answer.oldest_update_ms);
         record.error_bp = answer.error_bp.unwrap_or(f32::NAN);
+        if let Some(index) = answer.refresh {
+            answer.flags.set(Flags::REFRESHED, true);
+            self.refreshes[index].waited(line.target, line.answered_us);
+        }
         record.flags.set(answer.flags, true);
     }
 
@@ -202,10 +261,14 @@ impl PriceLedger {
         if let Some(write) = self.symbols[index].written(served, line.answered_us, claimed_ms) {
             answer.flags.set(Flags::WRONG, !write.valid);
             answer.oldest_fetch_ms = oldest(answer.oldest_fetch_ms, write.fetched_ms);
-            let for_it = write.at_us > line.sent_us
-                && (leases.holder_at(write.at_us) == Some(HolderKind::Api)
-                    || !self.was_servable(&served.symbol, line.sent_us, line.sent_us));
-            answer.flags.set(Flags::REFRESHED, for_it);
+            let refresh = self
+                .refreshes
+                .binary_search_by_key(&write.fetched_ms, |refresh| refresh.fetched_ms);
+            if let Ok(index) = refresh
+                && self.is_for(line, &served.symbol, self.refreshes[index].stored_us, leases)
+            {
+                answer.refresh = answer.refresh.max(Some(index));
+            }
         } else {
             let start_ms = self.timing.start_ms;
             let valid = self.publication.published(
@@ -231,6 +294,24 @@ impl PriceLedger {
             let error_bp = ((price - market).abs() / market * 1e4) as f32;
             answer.error_bp = Some(answer.error_bp.map_or(error_bp, |worst| worst.max(error_bp)));
         }
+    }
+
+    /// Whether a request waited for the refresh that stored `symbol` at `stored_us`: it was open then, and either
+    /// an API process fetched (for its users, that is), or there was nothing else to serve.
+    fn is_for(&self, line: &RequestLine, symbol: &str, stored_us: u64, leases: &LeaseLog) -> bool {
+        stored_us > line.sent_us
+            && (leases.holder_at(stored_us) == Some(HolderKind::Api)
+                || !self.was_servable(symbol, line.sent_us, line.sent_us))
+    }
+
+    /// Users' price reads within a span of real time that were a second read, after waiting for a refresh.
+    #[must_use]
+    pub fn rereads(&self, leases: &LeaseLog, window: &std::ops::Range<u64>) -> u64 {
+        let within = self
+            .refreshes
+            .iter()
+            .filter(|refresh| window.contains(&refresh.stored_us));
+        within.map(|refresh| refresh.read_again(leases)).sum()
     }
 
     /// Whether the store held a price of `symbol` before `from_us` that stays servable until `to_us`.
@@ -288,7 +369,13 @@ impl PriceLedger {
             ledger.writes.len() * size_of::<Write>()
                 + ledger.served.iter().map(Vec::len).sum::<usize>() * size_of::<Served>()
         };
-        self.symbols.iter().map(of).sum()
+        let refreshes = size_of_val(self.refreshes.as_slice())
+            + self
+                .refreshes
+                .iter()
+                .map(|refresh| size_of_val(refresh.waited.as_slice()))
+                .sum::<usize>();
+        refreshes + self.symbols.iter().map(of).sum::<usize>()
     }
 }
 
@@ -299,6 +386,8 @@ struct Answer {
     oldest_fetch_ms: Option<i64>,
     oldest_update_ms: Option<i64>,
     error_bp: Option<f32>,
+    /// The refresh that it waited for.
+    refresh: Option<usize>,
 }
 
 fn oldest(known: Option<i64>, other: i64) -> Option<i64> {
@@ -378,8 +467,10 @@ fn number(text: &str) -> Option<Decimal> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
     use std::time::Duration;
+
+    use super::*;
+    use crate::record::event::{LeaseAction, LeaseEvent};
 
     /// Publishes only the price 100 at any time; the market stands at 101.
     #[derive(Debug)]
@@ -572,6 +663,43 @@ pub(crate) mod tests {
             &line(1_900_000, 2_100_000, &["BTC"], &[("BTC", "100", 15_000)]),
         );
         assert!(!overlap.flags.has(Flags::REFRESHED));
+    }
+
+    #[test]
+    fn who_waits_for_another_instance_reads_the_store_again() {
+        let mut ledger = ledger();
+        let mut leases = LeaseLog::default();
+        let acquire = |at_us, holder: &str| LeaseEvent {
+            at_us,
+            holder: holder.to_owned(),
+            action: LeaseAction::Acquire,
+            held: true,
+        };
+        leases.record(&acquire(900_000, "api-aa"));
+        store(&mut ledger, "BTC");
+        for (target, answered_us) in [
+            (0, 1_001_000),
+            (1, 1_080_000),
+            (1, 1_080_500),
+            (0, 1_001_500),
+            (0, 1_002_000),
+        ] {
+            let mut line = line(950_000, answered_us, &["BTC"], &[("BTC", "100", 4_000)]);
+            line.target = target;
+            let mut record = RequestRecord::of(0, &line, None);
+            ledger.complete(&line, &mut record, &leases);
+            assert!(record.flags.has(Flags::REFRESHED));
+        }
+        assert_eq!(ledger.rereads(&leases, &(0..u64::MAX)), 2, "those of instance 1");
+        assert_eq!(ledger.rereads(&leases, &(0..1_000_000)), 0);
+
+        let mut updater = LeaseLog::default();
+        updater.record(&acquire(900_000, "update-bb"));
+        assert_eq!(
+            ledger.rereads(&updater, &(0..u64::MAX)),
+            5,
+            "nobody has the prices in hand"
+        );
     }
 
     #[test]
