@@ -25,7 +25,7 @@ use crate::{
     prices::{self, Lookup},
     problem::Problem,
     rate_limit::Outcome,
-    store::StoreError,
+    store::{Capacity, StoreError},
 };
 
 /// Response extension: what the outermost layer logs and measures.
@@ -94,7 +94,8 @@ async fn exchange(
         telemetry.metrics.rate_limited = true;
         return Err(Problem::RateLimitExceeded { retry_after });
     }
-    let (lookup, ()) = tokio::join!(prices::lookup(app, &symbols, deadline), touch(app, &key));
+    let (lookup, touched) = tokio::join!(prices::lookup(app, &symbols, deadline), touch(app, &key));
+    telemetry.metrics.consumed += touched;
     let lookup = lookup.map_err(|error| store_problem(&error))?;
     respond(app, request, &lookup, telemetry, common)
 }
@@ -195,15 +196,19 @@ fn civil(at: Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(at.0).unwrap_or_default()
 }
 
-/// Writes `lastUsedAt` when it is due. Nobody is refused because this failed.
-async fn touch(app: &App, key: &KeyId) {
+/// Writes `lastUsedAt` when it is due; gives what that cost. Nobody is refused because it failed.
+async fn touch(app: &App, key: &KeyId) -> Capacity {
     let now = app.clock.now();
     if !app.keys.touch_due(key, now) {
-        return;
+        return Capacity::default();
     }
     let not_since = Timestamp(now.0 - i64::try_from(TOUCH_EVERY.as_millis()).unwrap_or(0));
-    if let Err(error) = app.store.touch_api_key(key, now, not_since).await {
-        tracing::warn!(event = "store", error = %error, "lastUsedAt was not written");
+    match app.store.touch_api_key(key, now, not_since).await {
+        Ok(touched) => touched.consumed,
+        Err(error) => {
+            tracing::warn!(event = "store", error = %error, "lastUsedAt was not written");
+            Capacity::default()
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The outermost layer: what every exchange has exactly once, whatever became of it.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     body::{Body, HttpBody},
@@ -8,7 +8,8 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{HeaderValue, Method, header};
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -50,6 +51,14 @@ fn complete(response: &mut Response, id: &str, head: bool) {
         if !head {
             *response.body_mut() = Body::from(body);
         }
+    }
+    if matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) {
+        // A length of zero would say something of the body that a 200 has, so this one has no length at all.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        *response.body_mut() = Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
     }
     let headers = response.headers_mut();
     headers::set(headers, REQUEST_ID, id);

@@ -1,0 +1,234 @@
+//! The binaries as plain processes: start, stop, bad settings, keys.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+};
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::support::{
+    bench::KEY,
+    coingecko, dynamodb,
+    process::{PATIENCE, Process, Stub, get},
+};
+
+const API: &str = env!("CARGO_BIN_EXE_crypto-watch-api");
+const UPDATE: &str = env!("CARGO_BIN_EXE_crypto-watch-update");
+const KEYS: &str = env!("CARGO_BIN_EXE_crypto-watch-keys");
+
+fn settings(dynamodb: &Stub, coingecko: &Stub) -> BTreeMap<String, String> {
+    [
+        ("DYNAMODB_TABLE_NAME", "crypto-watch".to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url()),
+        ("EXTERNAL_API_URL", format!("{}/api/v3", coingecko.url())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// Starts the API on a free port; gives it and its address.
+fn start_api(settings: &BTreeMap<String, String>) -> (Process, String) {
+    let api = Process::start(API, &["--listen", "127.0.0.1:0"], settings);
+    let address = api.line("listening")["addr"]
+        .as_str()
+        .expect("an address")
+        .to_owned();
+    (api, address)
+}
+
+#[test]
+fn each_binary_tells_its_version() {
+    for (path, name) in [
+        (API, "crypto-watch-api"),
+        (UPDATE, "crypto-watch-update"),
+        (KEYS, "crypto-watch-keys"),
+    ] {
+        let output = Command::new(path)
+            .arg("--version")
+            .env_clear()
+            .output()
+            .expect("it runs");
+        let version = String::from_utf8(output.stdout).expect("UTF-8");
+        assert_eq!(version, format!("{name} 0.0.0 (build {})\n", service::BUILD_ID));
+    }
+}
+
+#[test]
+fn the_api_serves_what_the_updater_stored_until_it_is_told_to_stop() {
+    let (dynamodb, _) = dynamodb::start();
+    let (coingecko, calls) = coingecko::start();
+    let settings = settings(&dynamodb, &coingecko);
+    let updated = Process::start(UPDATE, &[], &settings).wait();
+    assert!(updated.status.success(), "{}", updated.stderr);
+    let update = updated
+        .lines
+        .iter()
+        .find(|line| line["event"] == "update")
+        .expect("a line");
+    assert_eq!(
+        (&update["outcome"], &update["written"]),
+        (&"refreshed".into(), &50.into())
+    );
+    assert_eq!(calls.all(), ["keyless"], "fifty coins are one call");
+
+    let created = Process::start(KEYS, &["create", "--name", "app", "--key", KEY], &settings).wait();
+    assert!(created.status.success(), "{}", created.stderr);
+    let (api, address) = start_api(&settings);
+    let (head, body) = get(&address, "/prices?symbols=BTC,ETH", &[("x-api-key", KEY)]);
+    assert!(head.starts_with("http/1.1 200 ok"), "{head}");
+    assert!(
+        head.contains("cache-status: crypto-watch; hit; detail=store; ttl="),
+        "{head}"
+    );
+    assert_eq!(head.matches("content-length:").count(), 1, "{head}");
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(body["data"][1]["symbol"], "ETH");
+    let log = api.line("request");
+    assert_eq!((&log["status"], &log["route"]), (&200.into(), &"/prices".into()));
+    assert_eq!(log["key"].as_str().map(str::len), Some(8));
+
+    let (head, problem) = get(&address, "/prices/BTC", &[]);
+    assert!(head.starts_with("http/1.1 401"), "{head}");
+    assert!(problem.contains("UNAUTHORIZED"), "{problem}");
+    api.terminate();
+    let ended = api.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn an_idle_connection_does_not_keep_it_from_stopping() {
+    let (coingecko, _) = coingecko::start();
+    let (api, address) = start_api(&settings(&dynamodb::broken(), &coingecko));
+    let mut kept = TcpStream::connect(&address).expect("it listens");
+    kept.set_read_timeout(Some(PATIENCE))
+        .expect("a timeout above zero");
+    write!(kept, "GET /health HTTP/1.1\r\nhost: test\r\n\r\n").expect("sent");
+    let mut first = [0; 15];
+    kept.read_exact(&mut first).expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    api.terminate();
+    assert_eq!(api.wait().status.code(), Some(0));
+}
+
+#[test]
+fn a_store_failure_is_a_503() {
+    let (coingecko, _) = coingecko::start();
+    let dynamodb = dynamodb::broken();
+    let (_api, address) = start_api(&settings(&dynamodb, &coingecko));
+    let (head, body) = get(&address, "/prices/BTC", &[("x-api-key", KEY)]);
+    assert!(head.starts_with("http/1.1 503"), "{head}");
+    assert!(body.contains("STORE_UNAVAILABLE"), "{body}");
+}
+
+#[test]
+fn a_bad_setting_ends_each_binary_with_2_and_its_name() {
+    let (coingecko, _) = coingecko::start();
+    let dynamodb = dynamodb::broken();
+    let mut settings = settings(&dynamodb, &coingecko);
+    settings.insert("CACHE_TTL_SECONDS".to_owned(), "soon".to_owned());
+    let mut messages = String::new();
+    for (binary, arguments) in [(API, &[][..]), (UPDATE, &[]), (KEYS, &["list"])] {
+        let ended = Process::start(binary, arguments, &settings).wait();
+        assert_eq!(ended.status.code(), Some(2));
+        assert!(ended.lines.is_empty(), "standard output is for JSON lines");
+        messages.push_str(&ended.stderr);
+    }
+    assert_snapshot!(messages, @"
+    crypto-watch-api: CACHE_TTL_SECONDS: expected a whole number of seconds from 1 to 86400, got `soon`
+    crypto-watch-update: CACHE_TTL_SECONDS: expected a whole number of seconds from 1 to 86400, got `soon`
+    crypto-watch-keys: CACHE_TTL_SECONDS: expected a whole number of seconds from 1 to 86400, got `soon`
+    ");
+}
+
+#[test]
+fn a_taken_port_says_so() {
+    let (coingecko, _) = coingecko::start();
+    let settings = settings(&dynamodb::broken(), &coingecko);
+    let ended = Process::start(API, &["--listen", &coingecko.authority()], &settings).wait();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(
+        ended.stderr.contains("cannot listen on 127.0.0.1:"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("--listen"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_update_that_fails_ends_with_1() {
+    let (coingecko, calls) = coingecko::start();
+    let dynamodb = dynamodb::broken();
+    let ended = Process::start(UPDATE, &[], &settings(&dynamodb, &coingecko)).wait();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(
+        ended
+            .stderr
+            .starts_with("crypto-watch-update: the update failed: "),
+        "{}",
+        ended.stderr
+    );
+    assert!(calls.all().is_empty(), "without the lease there is no call");
+}
+
+#[test]
+fn updates_repeat_until_told_to_stop() {
+    let (dynamodb, _) = dynamodb::start();
+    let (coingecko, calls) = coingecko::start();
+    let mut settings = settings(&dynamodb, &coingecko);
+    settings.insert("UPDATE_INTERVAL_SECONDS".to_owned(), "31".to_owned());
+    let updater = Process::start(UPDATE, &["--every", "20ms"], &settings);
+    for _ in 0..3 {
+        assert_eq!(updater.line("update")["level"], "INFO");
+    }
+    updater.terminate();
+    let ended = updater.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(!calls.all().is_empty());
+}
+
+#[test]
+fn keys_are_made_shown_once_listed_and_disabled() {
+    let (dynamodb, items) = dynamodb::start();
+    let (coingecko, _) = coingecko::start();
+    let settings = settings(&dynamodb, &coingecko);
+    let run = |arguments: &[&str]| Process::start(KEYS, arguments, &settings).wait();
+
+    let created = run(&["create", "--name", "app"]);
+    assert!(created.status.success(), "{}", created.stderr);
+    let [line] = &created.lines[..] else {
+        panic!("one line")
+    };
+    let secret = line["key"].as_str().expect("the key, this once").to_owned();
+    let id = line["keyId"].as_str().expect("its id").to_owned();
+    assert_eq!(id, service::auth::key_id(&secret).as_str());
+    assert!(secret.len() >= 40 && secret.starts_with("cw_"), "{secret}");
+    let stored = format!("{:?}", items.lock().expect("no panic"));
+    assert!(
+        stored.contains(&id) && !stored.contains(&secret),
+        "only its hash is stored"
+    );
+
+    let listed = run(&["list"]);
+    let [line] = &listed.lines[..] else {
+        panic!("one line")
+    };
+    assert_eq!((&line["name"], &line["enabled"]), (&"app".into(), &true.into()));
+    assert!(line.get("key").is_none());
+
+    assert!(run(&["disable", &id]).status.success());
+    assert_eq!(run(&["list"]).lines[0]["enabled"], false);
+    let unknown = run(&["disable", "0000"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert_snapshot!(unknown.stderr, @"crypto-watch-keys: there is no key with the id 0000; see `list`");
+    assert_eq!(
+        run(&["create", "--name", "app", "--key", "two words"])
+            .status
+            .code(),
+        Some(1)
+    );
+}
