@@ -1,0 +1,16 @@
+//! The simulated DynamoDB: an embedded emulator, the service's table in it, and the front that counts what
+//! reaches it.
+//!
+//! ```text
+//! service ──HTTP──▶ StoreFront ──HTTP──▶ EmbeddedStore (or any other DynamoDB endpoint)
+//!                       └─▶ Event::{Store, Admission, Lease, PriceWrite}
+//! ```
+
+pub mod cost;
+pub mod embedded;
+pub mod front;
+pub mod table;
+
+mod expression;
+mod observe;
+mod wire;
