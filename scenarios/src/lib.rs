@@ -4,5 +4,6 @@
 pub const BUILD_ID: &str = env!("BUILD_ID");
 
 pub mod format;
+pub mod schema;
 pub mod suites;
 pub mod wire;

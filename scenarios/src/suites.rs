@@ -229,9 +229,15 @@ mod tests {
     #[test]
     fn suggests_the_nearest() {
         let said = |word: &str| find(word).expect_err("nothing is called so").to_string();
-        insta::assert_snapshot!(said("stedy"), @"");
-        insta::assert_snapshot!(said("qqqq"), @"");
-        insta::assert_snapshot!(said("no/such.toml"), @"");
+        insta::assert_snapshot!(said("stedy"), @r"
+        error: there is no scenario, suite or file `stedy`
+          = did you mean `steady`?
+        ");
+        insta::assert_snapshot!(said("qqqq"), @r"
+        error: there is no scenario, suite or file `qqqq`
+          = there are: steady, cold-cache, coingecko-429, coingecko-down, client-over-limit, gzip-watchlist, smoke; or give a file that ends in .toml
+        ");
+        insta::assert_snapshot!(said("no/such.toml"), @"error: cannot read no/such.toml: No such file or directory (os error 2)");
     }
 
     #[test]
@@ -248,6 +254,12 @@ mod tests {
             text: found.text.replace("steady", "stedy"),
             ..found
         };
-        insta::assert_snapshot!(wrong.parse(&[]).expect_err("no such scenario"), @"");
+        insta::assert_snapshot!(wrong.parse(&[]).expect_err("no such scenario"), @r#"
+        error: there is no scenario `stedy` to extend
+          --> mine.toml:4:11
+          |
+        4 | extends = "stedy"
+          |           ^^^^^^^ did you mean `steady`?
+        "#);
     }
 }

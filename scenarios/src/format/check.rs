@@ -465,13 +465,13 @@ mod tests {
                 flaw.help.unwrap_or_default()
             )
         };
-        insta::assert_snapshot!(why("api.success"), @"");
-        insta::assert_snapshot!(why("api.success = 99%"), @"");
-        insta::assert_snapshot!(why("api.success =>= 99%"), @"");
-        insta::assert_snapshot!(why(">= 99%"), @"");
-        insta::assert_snapshot!(why("api success >= 99%"), @"");
-        insta::assert_snapshot!(why("api.success >= "), @"");
-        insta::assert_snapshot!(why("api.success >= 99 percent"), @"");
+        insta::assert_snapshot!(why("api.success"), @r#"0..11 a check compares a metric with a quantity; this has no operator; write `metric op quantity`, such as "api.success >= 99.9%""#);
+        insta::assert_snapshot!(why("api.success = 99%"), @"12..13 unknown operator `=`; write one of <=, <, >=, >, == and !=");
+        insta::assert_snapshot!(why("api.success =>= 99%"), @"12..15 unknown operator `=>=`; write one of <=, <, >=, >, == and !=");
+        insta::assert_snapshot!(why(">= 99%"), @r#"0..0 `` is not the name of a metric; write `metric op quantity`, such as "api.success >= 99.9%""#);
+        insta::assert_snapshot!(why("api success >= 99%"), @r#"0..11 `api success` is not the name of a metric; write `metric op quantity`, such as "api.success >= 99.9%""#);
+        insta::assert_snapshot!(why("api.success >= "), @r#"12..15 nothing stands after `>=`; write `metric op quantity`, such as "api.success >= 99.9%""#);
+        insta::assert_snapshot!(why("api.success >= 99 percent"), @"15..25 `99 percent` is not a duration: unknown unit `percent`; write a quantity such as 99.9%, 250ms, 2h5m, 12, 5/s, 40KB, 25bp or 1.5 USD");
     }
 
     #[test]
@@ -523,11 +523,11 @@ mod tests {
                 flaw.help.unwrap_or_default()
             )
         };
-        insta::assert_snapshot!(why("outtage"), @"");
-        insta::assert_snapshot!(why("start..outtage.end"), @"");
-        insta::assert_snapshot!(why("5..end"), @"");
-        insta::assert_snapshot!(why("..end"), @"");
-        insta::assert_snapshot!(why("outage.ending..end"), @"");
+        insta::assert_snapshot!(why("outtage"), @"0..7 no fault or load is named `outtage`; did you mean `outage`?");
+        insta::assert_snapshot!(why("start..outtage.end"), @"7..14 no fault or load is named `outtage`; did you mean `outage`?");
+        insta::assert_snapshot!(why("5..end"), @r#"0..1 `5` is not a duration: `5` has no unit; write "5s", "5m" or another of ms, s, m, h, d"#);
+        insta::assert_snapshot!(why("..end"), @"0..0 `` is not a moment; write a time, start, end, NAME.start or NAME.end, perhaps + or - a duration");
+        insta::assert_snapshot!(why("outage.ending..end"), @"0..13 `outage.ending` is not a moment; write a time, start, end, NAME.start or NAME.end, perhaps + or - a duration");
     }
 
     #[test]

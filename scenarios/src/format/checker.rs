@@ -219,8 +219,10 @@ impl<'a> Checker<'a> {
 
 /// What to write instead of a word that is not known.
 pub(super) fn suggestion(wrong: &str, known: &[&str]) -> String {
-    match nearest(wrong, known.iter().copied()) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => format!("write one of {}", known.join(", ")),
+    match (nearest(wrong, known.iter().copied()), known) {
+        (Some(word), _) => format!("did you mean `{word}`?"),
+        (None, [only]) => format!("write `{only}`"),
+        (None, many) if many.len() > 16 => "the reference is docs/scenario-format.md".to_owned(),
+        (None, many) => format!("write one of {}", many.join(", ")),
     }
 }

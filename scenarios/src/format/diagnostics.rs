@@ -155,7 +155,8 @@ impl fmt::Display for Diagnostic {
         let gutter = " ".repeat(number.len());
         let mark = format!("{}{}", " ".repeat(place.column - 1), "^".repeat(place.width));
         write!(f, "\n{gutter} --> {}\n{gutter} |", place.location)?;
-        write!(f, "\n{number} | {}\n{gutter} | {mark}", place.text)?;
+        let shown = format!("{number} | {}", place.text);
+        write!(f, "\n{}\n{gutter} | {mark}", shown.trim_end())?;
         match &self.help {
             Some(help) => write!(f, " {help}"),
             None => Ok(()),

@@ -568,7 +568,24 @@ rate = ["1/s",
         ] {
             change(&mut mine, &mut sources, flag).expect("a key that can be set");
         }
-        insta::assert_snapshot!(mine.write().0, @"");
+        insta::assert_snapshot!(mine.write().0, @r#"
+        name = "a"
+        seed = 7
+        start = "2026-01-01T00:00:00Z"
+
+        [stack]
+        cache_ttl = "90s"
+        upstream_plan = { per_minute = 30, per_month = 1_000 }
+        instances = 2
+
+        [[load]]
+        name = "one"
+        rate = "5/s"
+        users = 3
+
+        [symbols]
+        s = 1.5
+        "#);
     }
 
     #[test]
@@ -613,10 +630,34 @@ rate = ["1/s",
         let mut sources = Vec::new();
         let mut mine = document(&mut sources, TEXT);
         let mut fails = |flag: &str| change(&mut mine, &mut sources, flag).expect_err("a dead end");
-        insta::assert_snapshot!(fails("load.ona.rate=1/s"), @"");
-        insta::assert_snapshot!(fails("name.x=1"), @"");
-        insta::assert_snapshot!(fails("load.one=1"), @"");
-        insta::assert_snapshot!(fails("load.7.rate=1"), @"");
-        insta::assert_snapshot!(fails("cache_ttl"), @"");
+        insta::assert_snapshot!(fails("load.ona.rate=1/s"), @r"
+        error: no [[load]] is named `ona`
+         --> --set load.ona.rate=1/s
+         |
+         | load.ona.rate=1/s
+         |      ^^^ did you mean `one`?
+        ");
+        insta::assert_snapshot!(fails("name.x=1"), @r"
+        error: `name` is a plain value and has no keys
+         --> --set name.x=1
+         |
+         | name.x=1
+         | ^^^^
+        ");
+        insta::assert_snapshot!(fails("load.one=1"), @r"
+        error: `load.one` cannot be replaced as a whole
+         --> --set load.one=1
+         |
+         | load.one=1
+         |      ^^^ name one of its keys
+        ");
+        insta::assert_snapshot!(fails("load.7.rate=1"), @r"
+        error: no [[load]] is named `7`
+         --> --set load.7.rate=1
+         |
+         | load.7.rate=1
+         |      ^ there are: one
+        ");
+        insta::assert_snapshot!(fails("cache_ttl"), @"`cache_ttl` has no `=`: write KEY=VALUE, such as stack.cache_ttl=60s");
     }
 }

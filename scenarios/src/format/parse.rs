@@ -147,9 +147,19 @@ fn shape_error(error: &toml::de::Error, sources: &[Source], origins: &Origins) -
             (format!("missing key `{key}`"), Some(format!("add `{key} = …`")))
         }
         _ => match message.split_once(", expected ") {
-            Some((wrong, expected)) => (wrong.to_owned(), Some(format!("expected {expected}"))),
+            Some((wrong, expected)) => (wrong.to_owned(), Some(format!("expected {}", in_words(expected)))),
             None => (message.to_owned(), None),
         },
     };
     Diagnostic::at(sources, &span, Severity::Error, message, help)
+}
+
+/// The names that serde has for types, in words.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u16" | "u32" | "u64" => "a whole number of 0 or more",
+        "i64" => "a whole number",
+        "f64" => "a number",
+        other => other,
+    }
 }

@@ -264,7 +264,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
             return Err(error);
         }
         let Some((_, nanos)) = NANOS.iter().find(|(name, _)| *name == unit) else {
-            return Err(wrong(format!("unknown unit `{unit}`")));
+            let known = NANOS.iter().any(|(name, _)| *name == unit.trim());
+            let why = if known {
+                "it has blanks in it".to_owned()
+            } else {
+                format!("unknown unit `{}`", unit.trim())
+            };
+            return Err(wrong(why));
         };
         if *nanos >= above {
             return Err(wrong(format!(
@@ -477,7 +483,8 @@ mod tests {
             format!("{error}; {}", error.help)
         };
         insta::assert_snapshot!(why("5"), @r#"`5` is not a duration: `5` has no unit; write "5s", "5m" or another of ms, s, m, h, d"#);
-        insta::assert_snapshot!(why("5 min"), @r#"`5 min` is not a duration: unknown unit ` min`; write a duration such as "250ms", "30s", "5m", "2h5m" or "1d""#);
+        insta::assert_snapshot!(why("5 min"), @r#"`5 min` is not a duration: unknown unit `min`; write a duration such as "250ms", "30s", "5m", "2h5m" or "1d""#);
+        insta::assert_snapshot!(why("5 m"), @r#"`5 m` is not a duration: it has blanks in it; write a duration such as "250ms", "30s", "5m", "2h5m" or "1d""#);
         insta::assert_snapshot!(why("5m1h"), @r#"`5m1h` is not a duration: `h` must come before the smaller units, and once; write a duration such as "250ms", "30s", "5m", "2h5m" or "1d""#);
         insta::assert_snapshot!(why("h"), @r#"`h` is not a duration: expected a number before `h`; write a duration such as "250ms", "30s", "5m", "2h5m" or "1d""#);
         insta::assert_snapshot!(why("20000d"), @r#"`20000d` is not a duration: it is longer than ten years; write a duration such as "250ms", "30s", "5m", "2h5m" or "1d""#);

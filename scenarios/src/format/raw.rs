@@ -16,6 +16,7 @@ use toml::Spanned;
 /// A scenario file.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Scenario")]
 pub(crate) struct RawScenario {
     /// Version of this format: 1.
     pub(super) schema: At<i64>,
@@ -57,6 +58,7 @@ pub(crate) struct RawScenario {
 /// The stack: what template and service configuration set, overridden.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Stack")]
 pub(crate) struct RawStack {
     /// Deployment environment. Default: `dev`.
     pub(super) environment: Option<RawEnvironment>,
@@ -95,6 +97,7 @@ pub(crate) enum RawPlan {
 /// Limits of a CoinGecko plan.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CustomPlan")]
 pub(crate) struct RawCustomPlan {
     /// Calls per minute.
     pub(super) per_minute: u32,
@@ -105,6 +108,7 @@ pub(crate) struct RawCustomPlan {
 /// How choices among ranked things are distributed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Popularity")]
 pub(crate) struct RawPopularity {
     /// `uniform` (each equally often) or `zipf` (the k-th with weight 1 / k^s). Default: `uniform`.
     pub(super) dist: Option<RawDist>,
@@ -123,6 +127,7 @@ pub(crate) enum RawDist {
 /// What a kind of user does.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Journey")]
 pub(crate) struct RawJourney {
     /// Name, unique among journeys.
     pub(super) name: At<String>,
@@ -154,6 +159,7 @@ pub(crate) enum RawOnReject {
 /// How many users, or how many arrivals.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Load")]
 pub(crate) struct RawLoad {
     /// Name, unique among loads and faults.
     pub(super) name: At<String>,
@@ -186,6 +192,7 @@ pub(crate) enum RawArrivals {
 /// The API keys of a load.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Keys")]
 pub(crate) struct RawKeys {
     /// How many there are.
     pub(super) count: At<u32>,
@@ -198,6 +205,7 @@ pub(crate) struct RawKeys {
 /// Something that breaks for a while. Which parameters there are depends on `kind`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Fault")]
 pub(crate) struct RawFault {
     /// Name, unique among loads and faults.
     pub(super) name: At<String>,
@@ -294,6 +302,7 @@ pub(crate) enum RawLatency {
 /// A lognormal distribution through two percentiles.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Lognormal")]
 pub(crate) struct RawLognormal {
     /// Median.
     pub(super) p50: Raw<Time>,
@@ -304,6 +313,7 @@ pub(crate) struct RawLognormal {
 /// Which events a fault may touch.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Match")]
 pub(crate) struct RawMatch {
     /// The path begins so, without the query (of CoinGecko without `/api/v3`).
     pub(super) path: Option<String>,
@@ -320,6 +330,7 @@ pub(crate) struct RawMatch {
 /// Something that must hold.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Expect")]
 pub(crate) struct RawExpect {
     /// `metric op quantity`, such as `api.success >= 99.9%`; the operators are `<=`, `<`, `>=`, `>`, `==` and `!=`.
     pub(super) check: At<String>,

@@ -494,7 +494,7 @@ fn covered(checker: &mut Checker<'_>, raw: &RawScenario, loads: &[Load], duratio
     }
     if reached < duration && !loads.is_empty() {
         let from = super::quantity::show_duration(reached);
-        let message = format!("no load plays from {from} on, yet the scenario goes on");
+        let message = format!("no load plays at {from}, yet the scenario goes on");
         let help = "lengthen a load, leave out its `for`, or shorten `duration`";
         checker.error(&raw.duration.range, message, help);
     }
