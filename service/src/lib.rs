@@ -27,6 +27,8 @@ pub mod serve;
 pub mod stdout;
 pub mod store;
 pub mod symbols;
+#[cfg(test)]
+mod testing;
 pub mod transformers;
 pub mod update;
 

@@ -277,3 +277,72 @@ pub struct LeaseItem {
     /// The retry budget; `None` until the first refresh wrote it.
     pub retry_tokens: Option<RetryTokens>,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number(text: &str) -> Option<String> {
+        Number::parse(text).map(|number| number.to_string())
+    }
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        for (text, spelled) in [
+            ("76975", "76975"),
+            ("20030493.0", "20030493"),
+            ("1.50e1", "15"),
+            ("1E-7", "0.0000001"),
+            ("12.5e-3", "0.0125"),
+            ("-1.4093297098441402", "-1.4093297098441402"),
+            ("0.00480102", "0.00480102"),
+            ("1e3", "1000"),
+            ("-0.0", "0"),
+            ("0e99", "0"),
+            ("1234567890123456789012345678", "1234567890123456789012345678"),
+            (
+                "0.00000000000000000000000000000000001",
+                "0.00000000000000000000000000000000001",
+            ),
+        ] {
+            assert_eq!(number(text).as_deref(), Some(spelled), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let long = "12345678901234567890123456789";
+        for text in [
+            "", "-", ".5", "5.", "1e", "1e+", "+1", "0x1", "NaN", "1_000", "1e127", "1e-131", long,
+        ] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_value_is_kept(mantissa in -1_000_000_000_000i64..1_000_000_000_000, exponent in -20i32..20) {
+            let text = format!("{mantissa}e{exponent}");
+            let spelled = number(&text).expect("it fits");
+            prop_assert_eq!(spelled.parse::<f64>().ok(), text.parse::<f64>().ok());
+            prop_assert_eq!(number(&spelled), Some(spelled.clone()));
+            prop_assert!(!spelled.contains(['e', 'E']));
+        }
+    }
+
+    #[test]
+    fn a_number_is_written_as_it_is_spelled() {
+        let json = serde_json::to_string(&[Number::parse("1542226908349.8406")]).expect("serialises");
+        assert_eq!(json, "[1542226908349.8406]");
+    }
+
+    #[test]
+    fn tokens_are_stored_in_tenths() {
+        assert_eq!(RetryTokens(49).to_string(), "4.9");
+        assert_eq!(RetryTokens::from_retries(4.9), RetryTokens(49));
+        assert_eq!(RetryTokens::from_retries(99.0), RetryTokens::FULL);
+        assert_eq!(RetryTokens::from_retries(-1.0), RetryTokens(0));
+    }
+}

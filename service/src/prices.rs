@@ -324,6 +324,7 @@ impl<'a> Search<'a> {
 
     fn finish(mut self) -> Lookup {
         let now = self.app.clock.now();
+        let (_, prospect) = self.prospect();
         for (symbol, row) in self.symbols.iter().zip(self.rows) {
             match row.price.filter(|price| price.is_servable(now)) {
                 Some(price) => {
@@ -333,11 +334,23 @@ impl<'a> Search<'a> {
                 None => self.lookup.unavailable.push(symbol.clone()),
             }
         }
+        if !self.lookup.unavailable.is_empty() {
+            self.lookup.retry_after = come_back(prospect, now);
+        }
         let (consumed, upstream) = self.app.refresher.take_unreported();
         self.lookup.consumed += consumed;
         self.lookup.upstream = upstream;
         self.lookup
     }
+}
+
+/// When something may be there that is not now: at the earliest instant at which a refresh can have begun.
+fn come_back(prospect: Prospect, now: Timestamp) -> Duration {
+    let until = match prospect {
+        Prospect::Held { until } | Prospect::BackingOff { until, .. } | Prospect::NotDue { until } => until,
+        Prospect::Free => now,
+    };
+    until.since(now).max(Duration::from_secs(1))
 }
 
 /// How a search goes on after a refresh.
@@ -347,3 +360,6 @@ enum Next {
     /// Somebody else may have stored prices.
     ReadAgain,
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,3 +129,6 @@ fn named(report: &Report) -> Vec<(Symbol, String)> {
         .map(|(symbol, why)| (symbol.clone(), why.to_string()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,6 +167,6 @@ mod tests {
             assert!(prices(body, Endpoint::Markets).is_err(), "{body}");
             assert!(prices(body, Endpoint::Simple).is_err(), "{body}");
         }
-        insta::assert_snapshot!(prices("<html>\n<p>", Endpoint::Markets).expect_err("bad"), @"");
+        insta::assert_snapshot!(prices("<html>\n<p>", Endpoint::Markets).expect_err("bad"), @"unreadable body: expected value at line 1 column 1; it starts with `<html> <p>`");
     }
 }

@@ -267,3 +267,4 @@ fn log(outcome: &ReleaseOutcome, report: &Report) {
         "refresh ended"
     );
 }
+

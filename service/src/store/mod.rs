@@ -5,6 +5,8 @@
 
 pub mod dynamo;
 mod item;
+#[cfg(test)]
+pub(crate) mod memory;
 
 use std::{fmt::Debug, ops::AddAssign};
 

@@ -23,6 +23,7 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::client::http::HttpClient;
 use futures_util::FutureExt;
 
 use super::{
@@ -52,7 +53,18 @@ impl DynamoStore {
     /// A store for the table, region, endpoint and credentials of `config`. Opens no connection yet.
     #[must_use]
     pub fn new(config: &Config, clock: SharedClock) -> Self {
-        let sdk = sdk_config(config, clock);
+        let url = config.dynamodb_endpoint.as_deref().unwrap_or_default();
+        if url.starts_with("http://") {
+            return Self::over(Builder::new().build_http(), config, clock);
+        }
+        let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        Self::over(tls.build_https(), config, clock)
+    }
+
+    /// The same over another HTTP client than that of real sockets.
+    #[must_use]
+    pub fn over(http: impl HttpClient + 'static, config: &Config, clock: SharedClock) -> Self {
+        let sdk = sdk_config(config, clock).http_client(http);
         let with_attempts = |attempts: u32| {
             let retries = RetryConfig::standard()
                 .with_max_attempts(attempts)
@@ -68,17 +80,6 @@ impl DynamoStore {
 }
 
 fn sdk_config(config: &Config, clock: SharedClock) -> aws_sdk_dynamodb::config::Builder {
-    let plain = config
-        .dynamodb_endpoint
-        .as_deref()
-        .is_some_and(|url| url.starts_with("http://"));
-    let http = if plain {
-        Builder::new().build_http()
-    } else {
-        Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https()
-    };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(config.store_timeout)
         .operation_attempt_timeout(config.store_timeout)
@@ -95,7 +96,6 @@ fn sdk_config(config: &Config, clock: SharedClock) -> aws_sdk_dynamodb::config::
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(config.region.clone()))
         .credentials_provider(credentials)
-        .http_client(http)
         .timeout_config(timeouts)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .time_source(SdkClock(clock));
@@ -214,3 +214,6 @@ impl Store for DynamoStore {
         self.add_count(id, window, room, ttl).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! What unit tests stand on: an [`App`] over a store in memory, a scripted CoinGecko and a clock on paused time.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    App,
+    clock::{Clock, Timestamp},
+    coingecko::upstream::{Upstream, UpstreamRequest},
+    config::Config,
+    metrics::Emf,
+    models::Symbol,
+    prices::{self, Lookup, Tier},
+    rng::Rng,
+    store::memory::MemoryStore,
+};
+
+/// Sun, 01 Mar 2026 00:00:00 GMT: when every test begins.
+pub(crate) const START: i64 = 1_772_323_200_000;
+
+/// Wall time on tokio's (paused) time.
+#[derive(Debug)]
+pub(crate) struct TestClock {
+    begun: Instant,
+    speed: f64,
+    /// A jump that a test makes, as when the process was frozen.
+    pub(crate) jump_ms: AtomicI64,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let passed = self.begun.elapsed().mul_f64(self.speed);
+        Timestamp(START + self.jump_ms.load(Ordering::Relaxed)).after(passed)
+    }
+
+    fn speed(&self) -> f64 {
+        self.speed
+    }
+}
+
+/// Holders differ, jitter is always half of its range.
+#[derive(Debug, Default)]
+struct TestRng(AtomicU64);
+
+impl Rng for TestRng {
+    fn next_u64(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn unit(&self) -> f64 {
+        0.5
+    }
+}
+
+#[derive(Debug)]
+struct NoEmf;
+
+impl Emf for NoEmf {
+    fn line(&self, _json: &str) {}
+}
+
+/// One answer of the scripted CoinGecko.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    delay: Duration,
+    status: u16,
+    retry_after: Option<&'static str>,
+    body: String,
+}
+
+impl Reply {
+    pub(crate) fn ok(body: impl Into<String>) -> Self {
+        Self {
+            delay: Duration::ZERO,
+            status: 200,
+            retry_after: None,
+            body: body.into(),
+        }
+    }
+
+    pub(crate) fn status(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::ok("{}")
+        }
+    }
+
+    pub(crate) fn hang() -> Self {
+        Self::ok("").after(Duration::from_secs(1_000_000))
+    }
+
+    /// The connection breaks.
+    pub(crate) fn broken() -> Self {
+        Self::status(0)
+    }
+
+    pub(crate) fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    pub(crate) fn retry_after(self, value: &'static str) -> Self {
+        Self {
+            retry_after: Some(value),
+            ..self
+        }
+    }
+}
+
+/// A call that the scripted CoinGecko saw.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Since the test began, real time.
+    pub(crate) at: Duration,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+}
+
+/// A scripted CoinGecko: replies in order, the last one for ever.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    begun: Instant,
+    replies: Arc<Mutex<VecDeque<Reply>>>,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Script {
+    pub(crate) fn set(&self, replies: impl IntoIterator<Item = Reply>) {
+        *self.replies.lock().expect("not poisoned") = replies.into_iter().collect();
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().expect("not poisoned").clone()
+    }
+
+    fn upstream(&self) -> Upstream {
+        let script = self.clone();
+        Upstream::new(tower::service_fn(move |request: UpstreamRequest| {
+            let reply = script.next(&request);
+            async move {
+                sleep(reply.delay).await;
+                if reply.status == 0 {
+                    return Err("connection reset".into());
+                }
+                let body = Full::new(Bytes::from(reply.body)).map_err(|never| match never {});
+                let mut answer = Response::new(body.boxed_unsync());
+                *answer.status_mut() = StatusCode::from_u16(reply.status)?;
+                if let Some(value) = reply.retry_after {
+                    answer.headers_mut().insert(header::RETRY_AFTER, value.parse()?);
+                }
+                Ok(answer)
+            }
+        }))
+    }
+
+    fn next(&self, request: &UpstreamRequest) -> Reply {
+        let call = Call {
+            at: self.begun.elapsed(),
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+        };
+        self.calls.lock().expect("not poisoned").push(call);
+        let mut replies = self.replies.lock().expect("not poisoned");
+        if replies.len() > 1 {
+            replies.pop_front()
+        } else {
+            replies.front().cloned()
+        }
+        .expect("a reply is set")
+    }
+}
+
+/// A `/coins/markets` body of `(id, price, seconds after START of the last update)`.
+pub(crate) fn markets(coins: &[(&str, &str, i64)]) -> String {
+    let item = |(id, price, updated_s): &(&str, &str, i64)| {
+        let updated = crate::transformers::rfc3339(Timestamp(START + updated_s * 1000));
+        format!(
+            r#"{{"id":"{id}","current_price":{price},"market_cap":1,"price_change_percentage_24h":null,"last_updated":"{updated}"}}"#
+        )
+    };
+    format!("[{}]", coins.iter().map(item).collect::<Vec<_>>().join(","))
+}
+
+/// All three coins of the test's set.
+pub(crate) fn all(price: &str, updated_s: i64) -> Reply {
+    Reply::ok(markets(
+        &["bitcoin", "ethereum", "dogecoin"].map(|id| (id, price, updated_s)),
+    ))
+}
+
+/// Everything of one test. The supported set is BTC, ETH, DOGE.
+pub(crate) struct Rig {
+    pub(crate) app: App,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) coingecko: Script,
+    pub(crate) clock: Arc<TestClock>,
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self::with(&[], 1.0)
+    }
+
+    /// With variables set, and a wall clock that runs `speed` times as fast.
+    pub(crate) fn with(vars: &[(&str, &str)], speed: f64) -> Self {
+        let begun = Instant::now();
+        let coingecko = Script {
+            begun,
+            replies: Arc::default(),
+            calls: Arc::default(),
+        };
+        coingecko.set([all("100", 0)]);
+        let clock = Arc::new(TestClock {
+            begun,
+            speed,
+            jump_ms: AtomicI64::new(0),
+        });
+        let store = Arc::new(MemoryStore::default());
+        let app = app(vars, &store, &coingecko, &clock);
+        Self {
+            app,
+            store,
+            coingecko,
+            clock,
+        }
+    }
+
+    /// Another process of the same service.
+    pub(crate) fn another(&self) -> App {
+        app(&[], &self.store, &self.coingecko, &self.clock)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) async fn get(&self, symbols: &str) -> Lookup {
+        get(&self.app, symbols).await
+    }
+
+    /// Seconds of wall time until an instant of the lease item; `None` when it is not set.
+    pub(crate) fn ahead(&self, at: Option<Timestamp>) -> Option<i64> {
+        at.map(|at| (at.0 - self.now().0) / 1000)
+    }
+}
+
+fn app(vars: &[(&str, &str)], store: &Arc<MemoryStore>, coingecko: &Script, clock: &Arc<TestClock>) -> App {
+    let config = Config::from_lookup(|name| {
+        let minimum = [
+            ("DYNAMODB_TABLE_NAME", "crypto-watch"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1"),
+            ("EXTERNAL_API_URL", "http://127.0.0.1:2/api/v3"),
+            ("SUPPORTED_SYMBOLS", "BTC=bitcoin,ETH=ethereum,DOGE=dogecoin"),
+        ];
+        let found = vars.iter().chain(&minimum).find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned())
+    })
+    .expect("a valid configuration");
+    App::new(
+        config,
+        clock.clone(),
+        store.clone(),
+        coingecko.upstream(),
+        Arc::new(TestRng(AtomicU64::new(
+            Arc::strong_count(store) as u64 * 1_000_000,
+        ))),
+        Arc::new(NoEmf),
+    )
+}
+
+/// Looks up a comma-separated list.
+pub(crate) async fn get(app: &App, symbols: &str) -> Lookup {
+    prices::lookup(app, &list(symbols), None)
+        .await
+        .expect("the store works")
+}
+
+pub(crate) fn list(symbols: &str) -> Vec<Symbol> {
+    symbols.split(',').map(Symbol::new).collect()
+}
+
+/// `BTC=100 StoredMiss, …, -ETH`: what a lookup gave, in short.
+pub(crate) fn shown(lookup: &Lookup) -> String {
+    let found = lookup.found.iter().map(|quote| {
+        let tier: Tier = quote.tier;
+        format!("{}={} {tier:?}", quote.price.symbol, quote.price.price)
+    });
+    let missing = lookup.unavailable.iter().map(|symbol| format!("-{symbol}"));
+    found.chain(missing).collect::<Vec<_>>().join(", ")
+}
