@@ -49,7 +49,7 @@ pub struct RequestMetrics {
     pub upstream: UpstreamTally,
     /// `OldestPriceAgeSeconds`: of the prices in the answer.
     pub oldest_price_age_s: Option<f64>,
-    /// `BodyBytesIdentity`: the body before encoding.
+    /// `BodyBytesIdentity`: the body of a price answer (a 200) before encoding; none for other answers.
     pub identity_bytes: u64,
     /// `EncodedResponses`: the body is sent encoded.
     pub encoded: bool,
@@ -72,7 +72,7 @@ pub struct RequestFacts<'a> {
     pub status: u16,
     /// `LatencyMs`: from the request to its answer.
     pub latency_ms: f64,
-    /// `BodyBytesSent`: the body as sent.
+    /// `BodyBytesSent`: the body as sent, of whatever answer.
     pub sent_bytes: u64,
 }
 
