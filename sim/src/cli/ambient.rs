@@ -1,6 +1,8 @@
 //! What the command line reads from its own environment: only how to print and where tools are.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::{io::IsTerminal, path::PathBuf, process::Stdio};
+
+use tokio::process::Command;
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,20 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
+}
+
+/// The commit that is checked out here, when there is a checkout and `git`.
+pub async fn commit() -> Option<String> {
+    let git = Command::new(find_program("git")?)
+        .args(["rev-parse", "HEAD"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .await
+        .ok()?;
+    let commit = String::from_utf8(git.stdout).ok()?;
+    let commit = commit.trim();
+    (git.status.success() && !commit.is_empty()).then(|| commit.to_owned())
 }
 
 #[expect(

@@ -27,13 +27,16 @@ pub enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// Show the metrics that a check may name instead
+        #[arg(long)]
+        metrics: bool,
     },
     /// Play scenarios and judge them
     Run(RunArgs),
     /// Run a fake alone
     #[command(subcommand)]
     Fake(FakeCommand),
-    /// Print the JSON Schemas of the scenario format and of report.json
+    /// Print the JSON Schemas of the scenario format and of report.json, or the reference of the format
     Schema {
         /// Only one of them
         #[arg(value_enum)]
@@ -91,6 +94,8 @@ pub enum SchemaOf {
     Scenario,
     /// report.json
     Report,
+    /// The reference of the scenario format, as Markdown
+    Reference,
 }
 
 /// What to play, and how.

@@ -1,4 +1,4 @@
-//! `list`: the built-in scenarios and suites.
+//! `list`: the built-in scenarios and suites, and the metrics.
 
 use std::fmt::Write;
 
@@ -8,7 +8,10 @@ use scenarios::{
 };
 use serde::Serialize;
 
-use crate::cli::{exit::Exit, printer};
+use crate::{
+    cli::{exit::Exit, printer},
+    judge::metrics::{METRICS, Stack},
+};
 
 #[derive(Serialize)]
 struct Listed {
@@ -21,23 +24,65 @@ struct Listed {
 
 /// Lists everything that `run` knows by name.
 #[must_use]
-pub fn list(json: bool) -> Exit {
+pub fn scenarios(json: bool) -> Exit {
     let listed: Result<Vec<Listed>, Diagnostics> = suites::BUILT_IN.iter().map(listed).collect();
     match listed {
-        Ok(listed) if json => match serde_json::to_string_pretty(&listed) {
-            Ok(text) => printer::result(&text),
-            Err(error) => {
-                printer::notice(&format!("error: {error}"));
-                return Exit::Harness;
-            }
-        },
-        Ok(listed) => printer::result(&table(&listed)),
+        Ok(listed) if json => print_json(&listed),
+        Ok(listed) => {
+            printer::result(&table(&listed));
+            Exit::Held
+        }
         Err(problems) => {
             printer::notice(&problems.to_string());
-            return Exit::Harness;
+            Exit::Harness
         }
     }
+}
+
+#[derive(Serialize)]
+struct ListedMetric {
+    name: &'static str,
+    meaning: &'static str,
+    limit: &'static str,
+    measured: bool,
+}
+
+/// Lists what a check may name.
+#[must_use]
+pub fn metrics(json: bool) -> Exit {
+    let listed: Vec<ListedMetric> = METRICS
+        .iter()
+        .map(|metric| ListedMetric {
+            name: metric.name,
+            meaning: metric.meaning,
+            limit: metric.unit.example(),
+            measured: metric.stack == Stack::Any,
+        })
+        .collect();
+    if json {
+        return print_json(&listed);
+    }
+    let lines = listed.iter().filter(|metric| metric.measured).map(|metric| {
+        let ListedMetric {
+            name, meaning, limit, ..
+        } = metric;
+        format!("{name:<26} {meaning}; compare with {limit}")
+    });
+    printer::result(&lines.collect::<Vec<_>>().join("\n"));
     Exit::Held
+}
+
+fn print_json(document: &impl Serialize) -> Exit {
+    match serde_json::to_string_pretty(document) {
+        Ok(text) => {
+            printer::result(&text);
+            Exit::Held
+        }
+        Err(error) => {
+            printer::notice(&format!("error: {error}"));
+            Exit::Harness
+        }
+    }
 }
 
 fn listed(built_in: &'static BuiltIn) -> Result<Listed, Diagnostics> {

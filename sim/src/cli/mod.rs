@@ -1,12 +1,81 @@
-//! The command line.
+//! The command line: grammar, commands, what they print, how they exit.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `args` | the grammar |
+//! | `plan` | from arguments to plays; every refusal before anything is played |
+//! | `run`, `outcome` | playing, judging, writing results |
+//! | `list`, `schema`, `doctor`, `fake` | the other commands |
+//! | `progress`, `printer` | what people see meanwhile; the one way to print |
+//! | `out_dir` | the folder of the results and its lock |
+//! | `interrupt`, `ambient` | signals; the terminal and the environment |
+//! | `exit` | exit codes |
 
 pub mod ambient;
 pub mod args;
 pub mod doctor;
 pub mod exit;
+pub mod fake;
 pub mod interrupt;
 pub mod list;
 pub mod out_dir;
+pub mod outcome;
 pub mod plan;
 pub mod printer;
 pub mod progress;
+pub mod run;
+pub mod schema;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::Exit;
+
+/// Threads of the harness: the store front and the recorder work beside the embedded store's own thread.
+const WORKERS: usize = 2;
+
+/// Runs the command line; the first word is how the program was called.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let program = words.first().map_or_else(
+        || "crypto-watch-sim".to_owned(),
+        |program| program.to_string_lossy().into_owned(),
+    );
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and version are answers, everything else is an error.
+            let exit = if answer.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Held
+            };
+            let _ = answer.print();
+            return exit;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(cli.command, &program)),
+        Err(error) => {
+            printer::notice(&format!("error: cannot start: {error}"));
+            Exit::Harness
+        }
+    }
+}
+
+async fn dispatch(command: Command, program: &str) -> Exit {
+    match command {
+        Command::List { json, metrics: false } => list::scenarios(json),
+        Command::List { json, metrics: true } => list::metrics(json),
+        Command::Run(args) => run::run(args, program).await,
+        Command::Fake(command) => fake::fake(command).await,
+        Command::Schema { of } => schema::print(of),
+        Command::Doctor => doctor::doctor().await,
+    }
+}

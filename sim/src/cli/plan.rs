@@ -37,6 +37,8 @@ pub struct Play {
     pub config: Config,
     /// What is broken on purpose.
     pub sabotage: Option<Sabotage>,
+    /// What the command line changed, as given: `--set`, `--env`, `--sabotage`.
+    pub overrides: Vec<String>,
     /// The command that plays exactly this.
     pub command: String,
     /// What is odd about it, but no error.
@@ -195,11 +197,16 @@ fn play(args: &RunArgs, program: &str, found: &Found, variant: &Variant) -> Resu
         .choose(args.compress)
         .map_err(|problem| error(problem.to_string()))?;
     let seed = args.seed.unwrap_or(scenario.seed);
+    let changes = changes(args, variant);
     Ok(Play {
         name: format!("{}{}", scenario.name, variant.suffix),
         seed: Seed(seed),
         speed,
-        command: command(args, program, found, &scenario, variant, seed, speed),
+        command: command(program, found, &scenario, seed, speed, &changes),
+        overrides: changes
+            .into_iter()
+            .map(|(flag, value)| format!("{flag} {value}"))
+            .collect(),
         warnings: scenario.warnings().iter().map(ToString::to_string).collect(),
         scenario: Arc::new(scenario),
         env,
@@ -208,43 +215,42 @@ fn play(args: &RunArgs, program: &str, found: &Found, variant: &Variant) -> Resu
     })
 }
 
+/// What the command line changes of a scenario: flags and their values.
+fn changes(args: &RunArgs, variant: &Variant) -> Vec<(&'static str, String)> {
+    let set = variant
+        .overrides
+        .iter()
+        .map(|(key, value)| ("--set", format!("{key}={value}")));
+    let env = args
+        .env
+        .iter()
+        .map(|(name, value)| ("--env", format!("{name}={value}")));
+    let sabotage = args
+        .sabotage
+        .map(|Sabotage::DropLeaseCondition| ("--sabotage", "drop-lease-condition".to_owned()));
+    set.chain(env).chain(sabotage).collect()
+}
+
 /// The command that plays one scenario again, just so.
 fn command(
-    args: &RunArgs,
     program: &str,
     found: &Found,
     scenario: &Scenario,
-    variant: &Variant,
     seed: u64,
     speed: u32,
+    changes: &[(&'static str, String)],
 ) -> String {
     let is_built_in = suites::by_name(&scenario.name).is_some_and(|built_in| built_in.file == found.file);
     let what = if is_built_in { &scenario.name } else { &found.file };
-    let mut words = vec![
-        program.to_owned(),
-        "run".to_owned(),
-        what.clone(),
-        "--seed".to_owned(),
-        seed.to_string(),
-    ];
-    let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
-    option("--compress", &speed.to_string());
-    variant
-        .overrides
-        .iter()
-        .for_each(|(key, value)| option("--set", &format!("{key}={value}")));
-    args.env
-        .iter()
-        .for_each(|(name, value)| option("--env", &format!("{name}={value}")));
-    if let Some(sabotage) = args.sabotage {
-        let Sabotage::DropLeaseCondition = sabotage;
-        option("--sabotage", "drop-lease-condition");
+    let mut line = format!(
+        "{} run {} --seed {seed} --compress {speed}",
+        quoted(program),
+        quoted(what)
+    );
+    for (flag, value) in changes {
+        line += &format!(" {flag} {}", quoted(value));
     }
-    words
-        .iter()
-        .map(|word| quoted(word))
-        .collect::<Vec<_>>()
-        .join(" ")
+    line
 }
 
 /// A word as a POSIX shell takes it.

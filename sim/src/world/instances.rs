@@ -67,10 +67,14 @@ impl Instance {
         };
         let child = Child::spawn(spec, on_line).await?;
         let up = async {
-            let address = match listening.wait_for(Option::is_some).await {
-                Ok(address) => address.clone().unwrap_or_default(),
+            let told = listening
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|address| address.clone());
+            let Some(address) = told else {
                 // Its output has ended: so has the process, which the other branch tells.
-                Err(_) => std::future::pending().await,
+                return std::future::pending().await;
             };
             while first_answer(&address).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(2)).await;

@@ -1,0 +1,118 @@
+//! What goes wrong around a run: binaries, ports, processes, signals, folders. Each has its own answer, and
+//! nothing is left running.
+
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
+
+use rustix::process::{Signal, kill_process};
+
+use crate::harness::{Finished, Folder, Running, is_running, pid_of, scenario};
+
+/// Copies only `crypto-watch-sim` into a folder, without the binaries that it needs beside it.
+fn copy_alone(folder: &Folder) -> std::path::PathBuf {
+    let alone = folder.path().join("crypto-watch-sim");
+    fs::copy(env!("CARGO_BIN_EXE_crypto-watch-sim"), &alone).expect("the folder is writable");
+    alone
+}
+
+fn run_of(folder: &Folder, program: &Path) -> Finished {
+    folder.finish(&mut folder.command_of(program, &["run", "steady", "--out", "out"]))
+}
+
+#[test]
+fn a_missing_binary_is_named() {
+    let folder = Folder::new();
+    let Finished { code, stderr, .. } = run_of(&folder, &copy_alone(&folder));
+    insta::assert_snapshot!(stderr, @"");
+    assert_eq!(code, Some(3));
+}
+
+#[test]
+fn a_stale_binary_is_named() {
+    let folder = Folder::new();
+    let alone = copy_alone(&folder);
+    for name in ["crypto-watch-api", "crypto-watch-update", "crypto-watch-load"] {
+        let path = folder.path().join(name);
+        fs::write(
+            &path,
+            format!("#!/bin/sh\necho '{name} 0.0.0 (build 0ld-release)'\n"),
+        )
+        .expect("writable");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("ours");
+    }
+    let Finished { code, stderr, .. } = run_of(&folder, &alone);
+    let stderr = stderr.replace(service::BUILD_ID, "[build]");
+    insta::assert_snapshot!(stderr, @"");
+    assert_eq!(code, Some(3));
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let folder = Folder::new();
+    let mut command = folder.command(&["fake", "coingecko", "--port", &port]);
+    let Finished { code, stderr, .. } = folder.finish(&mut command);
+    insta::assert_snapshot!(stderr.replace(&port, "[port]"), @"");
+    assert_eq!(code, Some(3));
+}
+
+#[test]
+fn a_child_that_dies_is_told_with_its_last_lines_and_what_was_recorded_is_reported() {
+    let folder = Folder::new();
+    folder.scenario(
+        "tiny.toml",
+        &scenario("30m", "[[expect]]\ncheck = \"api.success >= 1%\""),
+    );
+    let running = Running::start(&folder, &["tiny.toml", "--compress", "60"]);
+    let all = running.children("crypto-watch");
+    let api = running.children("crypto-watch-ap");
+    assert_eq!(api.len(), 1, "one instance");
+    kill_process(pid_of(api[0]), Signal::KILL).expect("it runs");
+    let Finished { code, stdout, stderr } = running.finish(&folder);
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(
+        stderr.contains("api-0 ended while it was needed (signal: 9 (SIGKILL)); its last lines:"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("\"event\":\"listening\""),
+        "its own log lines are shown:\n{stderr}"
+    );
+    let report = folder.report("tiny");
+    assert_eq!(
+        report["verdict"], "failed",
+        "a run that broke off has not passed\n{stdout}"
+    );
+    assert!(all.iter().all(|pid| !is_running(*pid)), "no process is left");
+}
+
+#[test]
+fn after_ctrl_c_what_was_recorded_is_reported_and_no_process_is_left() {
+    let folder = Folder::new();
+    folder.scenario(
+        "tiny.toml",
+        &scenario("30m", "[[expect]]\ncheck = \"api.success >= 1%\""),
+    );
+    let running = Running::start(&folder, &["tiny.toml", "--compress", "60"]);
+    let children = running.children("crypto-watch");
+    assert!(children.len() >= 2, "API and load generator: {children:?}");
+    running.signal(Signal::INT);
+    let Finished { code, stderr, .. } = running.finish(&folder);
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("tiny: interrupted"), "{stderr}");
+    let report = folder.report("tiny");
+    assert_eq!(report["verdict"], "failed");
+    assert!(children.iter().all(|pid| !is_running(*pid)), "no process is left");
+}
+
+#[test]
+fn a_second_run_into_the_same_folder_is_kept_out() {
+    let folder = Folder::new();
+    folder.scenario("tiny.toml", &scenario("30m", ""));
+    let running = Running::start(&folder, &["tiny.toml", "--compress", "60"]);
+    let Finished { code, stderr, .. } = folder.run(&["tiny.toml"]);
+    insta::assert_snapshot!(stderr, @"");
+    assert_eq!(code, Some(3));
+    running.signal(Signal::INT);
+    assert_eq!(running.finish(&folder).code, Some(3));
+}
