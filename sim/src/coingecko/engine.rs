@@ -11,6 +11,7 @@ use super::errors::ErrorAnswer;
 use super::headers::{self, Headers, Stamp};
 use super::limits::{self, Book, Caller, KeyRing, Terms};
 use super::market::{MINUTE_MS, Market, computed_at, mix};
+use super::markets;
 use super::publication::PublicationLog;
 use super::query::Query;
 use crate::faults::{Facts, Timeline, Touches, Verdict};
@@ -239,7 +240,7 @@ impl Engine {
                 answers::simple_price(&self.market, query, simple).map(|body| routed(body, simple.fresh_ms))
             }
             "/simple/supported_vs_currencies" => Ok(routed(answers::supported_vs_currencies(), 30_000)),
-            "/coins/markets" => answers::coins_markets(&self.market, query, markets)
+            "/coins/markets" => markets::coins_markets(&self.market, query, markets)
                 .map(|body| routed(body, markets.fresh_ms)),
             "/coins/list" => Ok(routed(answers::coins_list(&self.market), 5 * MINUTE_MS)),
             "/key" => match caller {

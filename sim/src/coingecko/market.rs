@@ -8,8 +8,10 @@ use super::catalogue::{Catalogue, Coin};
 
 /// One minute, milliseconds.
 pub const MINUTE_MS: i64 = 60_000;
+/// One hour, milliseconds.
+pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// One day, milliseconds.
-pub const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+pub const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The market of one seed.
 #[derive(Clone, Debug)]
@@ -89,8 +91,7 @@ impl Market {
         let market_cap = price * coin.supply;
         // Between 1 % and 8 % of a coin's worth changes hands in a day.
         let turnover = 0.01 + (coin.number % 64) as f64 / 1000.0;
-        let volume =
-            market_cap * turnover * (1.0 + 0.3 * self.noise(coin.number, VOLUME, at, 6 * 60 * MINUTE_MS));
+        let volume = market_cap * turnover * (1.0 + 0.3 * self.noise(coin.number, VOLUME, at, 6 * HOUR_MS));
         Quote {
             price,
             price_day_ago: self.usd(coin, at - DAY_MS),

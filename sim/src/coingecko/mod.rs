@@ -2,7 +2,8 @@
 //!
 //! - [`engine`]: `(request, now) → answer`, without sockets, sleeps or clocks of its own
 //! - [`catalogue`], [`market`], [`numbers`]: which coins there are, what they cost when, how numbers are written
-//! - [`query`], [`answers`]: what was asked for, and the JSON of a 200
+//! - [`query`], [`lookup`], [`currencies`]: what was asked for
+//! - [`answers`], [`markets`]: the JSON of a 200
 //! - [`errors`], [`headers`]: everything else that is sent
 //! - [`limits`]: plans, keys, minute windows, monthly credits
 //! - [`publication`]: what was true when, for the judge
@@ -10,15 +11,22 @@
 //!
 //! Nothing is shared with the service's client: bodies are written from templates of their own, so that a
 //! misnamed field cannot cancel out. The fake answers at once; only a fault makes it slow.
+//!
+//! What nobody has captured is assumed: the default rounding of prices, the key of a coin found by name or symbol
+//! (what was asked for), `per_page` above 250 (250), an empty list for unknown ids in `/coins/markets`, fixed
+//! minutes as windows of limits, no compression, no 304. `/coins/{id}` is not played for coins that exist.
 
 pub mod alone;
 mod answers;
 pub mod catalogue;
+mod currencies;
 pub mod engine;
 pub mod errors;
 pub mod headers;
 pub mod limits;
+mod lookup;
 pub mod market;
+mod markets;
 pub mod mount;
 pub mod numbers;
 pub mod publication;
