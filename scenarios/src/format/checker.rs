@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::check::Flaw;
 use super::diagnostics::{Diagnostic, Severity, Source, Span, nearest};
-use super::document::Origins;
+use super::grammar::Flaw;
 use super::quantity::{Rate, parse_bytes, parse_duration, parse_ratio};
-use super::raw::{At, PerTime, Raw, Share, Size, Speed, Time};
+use super::writer::Origins;
+use super::written::{At, PerTime, Raw, Share, Size, Speed, Time};
 
 pub(super) struct Checker<'a> {
     pub(super) sources: &'a [Source],

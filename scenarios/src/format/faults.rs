@@ -11,7 +11,8 @@ use super::fault::{
 use super::kinds::{KINDS, KindRow};
 use super::model::{Fault, Match, Target};
 use super::quantity::parse_duration;
-use super::raw::{At, Raw, RawFault, RawLatency, RawMatch, RawTarget, Time};
+use super::raw::{RawFault, RawLatency, RawMatch, RawTarget};
+use super::written::{At, Raw, Time};
 
 const HANG: Duration = Duration::from_secs(300);
 

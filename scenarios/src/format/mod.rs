@@ -3,10 +3,11 @@
 //! | file | owns |
 //! |---|---|
 //! | `parse` | the way from text to scenario: document, `extends`, overrides, checks |
-//! | `document` | TOML trees that remember where each part was written |
-//! | `raw` | the shape of the file: the one table of keys |
+//! | `document`, `writer` | TOML trees that remember where each part was written |
+//! | `raw`, `written` | the shape of the file: the one table of keys |
 //! | `kinds` | the table of fault kinds and their parameters |
-//! | `validate`, `faults`, `checker` | from raw to checked |
+//! | `validate`, `loads`, `faults`, `checker` | from raw to checked |
+//! | `grammar` | the languages within `check`, `during` and `where` |
 //! | `model`, `fault`, `check` | what a scenario means |
 //! | `quantity` | durations, rates, shares, sizes |
 //! | `advice` | warnings about scenarios that are valid but perhaps not meant so |
@@ -19,12 +20,16 @@ pub mod diagnostics;
 mod document;
 pub mod fault;
 mod faults;
+mod grammar;
 pub mod kinds;
+mod loads;
 pub mod model;
 mod parse;
 pub mod quantity;
 pub(crate) mod raw;
 mod validate;
+mod writer;
+mod written;
 
 pub use check::{Anchor, Check, During, Moment, Op, Where};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity, Source, Span, nearest};

@@ -2,10 +2,11 @@
 
 use super::checker::{Checker, suggestion};
 use super::diagnostics::{Diagnostic, Diagnostics, Severity, Source, SourceKind, Span};
-use super::document::{Document, Origins, Override};
+use super::document::{Document, Override};
 use super::model::Scenario;
 use super::raw::RawScenario;
 use super::validate;
+use super::writer::Origins;
 
 /// How deep scenarios may extend each other.
 const DEEPEST: usize = 8;
