@@ -21,7 +21,7 @@ pub use times::{INEQUALITIES, Inequality, LEASE_MARGIN, Scale, TIMES, TimeConsta
 /// those marked *request* are real time on sockets and timers. Their ranges are in [`TIMES`].
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `DYNAMODB_TABLE_NAME`, required: the one table (DESIGN: prices, keys, counters, the lease).
+    /// `DYNAMODB_TABLE_NAME`, required: the one table: prices, keys, counters, the lease.
     pub table_name: String,
     /// `RATE_LIMIT_PER_MINUTE`, default 100, requests a minute for one API key.
     pub rate_limit_per_minute: u32,

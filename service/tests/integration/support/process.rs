@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, channel},
+        mpsc::{Receiver, RecvTimeoutError, channel},
     },
     thread,
     time::Duration,
@@ -132,17 +132,25 @@ impl Process {
         assert!(killed.success());
     }
 
-    /// Waits for its end.
+    /// Waits for its end, which must come.
     pub(crate) fn wait(mut self) -> Ended {
+        let mut lines = Vec::new();
+        // Its standard output ends with it.
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it did not end; its last lines: {lines:?}"),
+            }
+        }
         let mut stderr = String::new();
-        // Both streams end with the process, so this waits for it.
         if let Some(mut stream) = self.child.stderr.take() {
             let _ = stream.read_to_string(&mut stderr);
         }
         let status = self.child.wait().expect("it was started");
         Ended {
             status,
-            lines: self.lines.iter().collect(),
+            lines,
             stderr,
         }
     }
