@@ -98,9 +98,13 @@ impl Outcome {
     }
 }
 
-/// A run that broke off has not passed, whatever held until then.
+/// A run that broke off has not passed, whatever held until then. The rules that hold in every run are about whole
+/// runs (loads are cut, answers in flight are lost), so they are not judged.
 fn break_off(verdict: &mut Verdict, ended: &Ended) {
     verdict.passed = false;
+    verdict
+        .expectations
+        .retain(|outcome| outcome.origin == Origin::Scenario);
     verdict.expectations.push(judge::Outcome {
         check: "the scenario was played to its end".to_owned(),
         origin: Origin::Invariant,
@@ -112,7 +116,7 @@ fn break_off(verdict: &mut Verdict, ended: &Ended) {
         limit: None,
         held: false,
         margin: String::new(),
-        why: Some(ended.to_string().lines().next().unwrap_or_default().to_owned()),
+        why: Some(ended.headline()),
     });
     verdict.notes.insert(
         0,

@@ -80,9 +80,17 @@ pub struct Death {
     pub last_lines: Vec<String>,
 }
 
+impl Death {
+    /// What happened, in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        format!("{} ended while it was needed ({})", self.name, self.status)
+    }
+}
+
 impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ended while it was needed ({})", self.name, self.status)?;
+        f.write_str(&self.headline())?;
         if self.last_lines.is_empty() {
             return f.write_str("; it wrote nothing");
         }

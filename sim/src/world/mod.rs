@@ -112,6 +112,17 @@ pub enum Ended {
     Failed(WorldError),
 }
 
+impl Ended {
+    /// How it ended, in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        match self {
+            Self::Failed(WorldError::Died(death)) => death.headline(),
+            Self::Complete | Self::Interrupted | Self::Failed(_) => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -24,11 +24,7 @@ pub fn check(scenario: &Scenario) -> Result<(), Diagnostics> {
         .err()
         .map(|problems| problems.0)
         .unwrap_or_default();
-    let problems: Vec<Diagnostic> = whole_seconds(scenario)
-        .into_iter()
-        .chain(faults)
-        .chain(checks)
-        .collect();
+    let problems: Vec<Diagnostic> = faults.chain(checks).collect();
     if problems.is_empty() {
         Ok(())
     } else {
@@ -51,27 +47,6 @@ fn fault_problem(scenario: &Scenario, fault: &Fault) -> Option<Diagnostic> {
     }
     let message = format!("this kind of {} fault is not played yet", fault.target());
     Some(scenario.error_at(&fault.kind_span, message, Some(PLAYED_KINDS.to_owned())))
-}
-
-/// The service takes these in whole seconds.
-fn whole_seconds(scenario: &Scenario) -> Vec<Diagnostic> {
-    let stack = &scenario.stack;
-    let settings = [
-        ("cache_ttl", stack.cache_ttl),
-        ("price_retention", stack.price_retention),
-        ("update_every", stack.update_every),
-    ];
-    settings
-        .into_iter()
-        .filter(|(_, duration)| duration.subsec_nanos() != 0 || duration.is_zero())
-        .map(|(name, duration)| {
-            let message = format!("stack.{name} is {duration:?}, but the service counts it in whole seconds");
-            Diagnostic::error(
-                message,
-                Some("write a whole number of seconds, at least 1".to_owned()),
-            )
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -102,7 +77,13 @@ mod tests {
     fn faults_that_are_not_played_are_refused_at_their_kind() {
         let fault =
             "[[fault]]\nname = \"f\"\ntarget = \"store\"\nat = \"1m\"\nfor = \"1m\"\nkind = \"throttle\"";
-        insta::assert_snapshot!(problems_of(fault), @"");
+        insta::assert_snapshot!(problems_of(fault), @r#"
+        error: this kind of store fault is not played yet
+           --> t.toml:21:8
+           |
+        21 | kind = "throttle"
+           |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency and hang
+        "#);
     }
 
     #[test]
@@ -112,10 +93,5 @@ mod tests {
             problems.contains("`alarm.PricesStale.fired` cannot be measured on this stack"),
             "{problems}"
         );
-    }
-
-    #[test]
-    fn settings_that_the_service_would_round_are_refused() {
-        insta::assert_snapshot!(problems_of("[stack]\ncache_ttl = \"1500ms\""), @"");
     }
 }
