@@ -1,0 +1,97 @@
+//! The clock of a load generator: real microseconds since the run's anchor, and how long wall time takes.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Reads the system clock once and continues on the monotonic one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoadClock {
+    /// When the system clock was read.
+    base: Instant,
+    /// What it said, real µs since the anchor; negative while the anchor lies ahead.
+    base_us: i64,
+    /// Wall seconds per real second.
+    speed: f64,
+}
+
+impl LoadClock {
+    /// A clock for a run with this anchor (Unix milliseconds) and speed.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one home of reading the system clock in this crate"
+    )]
+    pub(crate) fn start(anchor_ms: i64, speed: f64) -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            base: Instant::now(),
+            base_us: since_epoch.as_micros() as i64 - anchor_ms * 1000,
+            speed,
+        }
+    }
+
+    /// Real µs since the anchor; 0 before it.
+    pub(crate) fn now_us(self) -> u64 {
+        let at = self.base_us + self.base.elapsed().as_micros() as i64;
+        at.max(0) as u64
+    }
+
+    /// The instant at which so many real µs have passed since the anchor; one that has passed may be moved later,
+    /// though never into the future.
+    pub(crate) fn instant(self, at_us: u64) -> Instant {
+        let ahead = i64::try_from(at_us)
+            .unwrap_or(i64::MAX)
+            .saturating_sub(self.base_us);
+        self.base + Duration::from_micros(ahead.max(0) as u64)
+    }
+
+    /// Real µs since the anchor at which so much wall time has passed since the scenario's start.
+    pub(crate) fn at_us(self, since_start: Duration) -> u64 {
+        self.real_us(since_start)
+    }
+
+    /// The real time, µs, in which `wall` passes.
+    pub(crate) fn real_us(self, wall: Duration) -> u64 {
+        // Rounded up: who has to wait a second never comes back before it has passed.
+        (wall.as_secs_f64() / self.speed * 1e6).ceil() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(base_us: i64, speed: f64) -> LoadClock {
+        LoadClock {
+            base: Instant::now(),
+            base_us,
+            speed,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counts_from_the_anchor_even_when_it_lies_ahead() {
+        let clock = clock(-1500, 60.0);
+        assert_eq!(clock.now_us(), 0);
+        tokio::time::sleep_until(clock.instant(0)).await;
+        tokio::time::advance(Duration::from_micros(2000)).await;
+        assert!((2000..=3500).contains(&clock.now_us()), "{}", clock.now_us());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_for_no_instant_that_has_passed() {
+        let clock = clock(5_000_000, 1.0);
+        assert!(clock.instant(1) <= Instant::now());
+        assert_eq!(
+            clock.instant(5_000_010) - Instant::now(),
+            Duration::from_micros(10)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wall_time_passes_faster() {
+        let clock = clock(0, 120.0);
+        assert_eq!(clock.real_us(Duration::from_secs(60)), 500_000);
+        assert_eq!(clock.at_us(Duration::from_secs(1)), 8334);
+    }
+}
