@@ -64,11 +64,12 @@ fn outcome(evidence: &Evidence<'_>, expect: &Expect) -> Outcome {
 pub(super) fn margin(op: Op, actual: f64, limit: f64, unit: Unit) -> String {
     let distance = (actual - limit).abs();
     if distance < 1e-12 {
-        return match op {
-            Op::Le | Op::Ge => "exactly at the limit".to_owned(),
-            Op::Eq => "exactly".to_owned(),
-            Op::Lt | Op::Gt | Op::Ne => "at the limit, which is not enough".to_owned(),
-        };
+        return if op == Op::Eq {
+            "exactly"
+        } else {
+            "exactly at the limit"
+        }
+        .to_owned();
     }
     let shown = match unit {
         Unit::Ratio => {
@@ -85,11 +86,11 @@ pub(super) fn margin(op: Op, actual: f64, limit: f64, unit: Unit) -> String {
     };
     match op {
         Op::Le | Op::Lt if actual < limit => format!("{shown} to spare"),
-        Op::Le | Op::Lt => format!("{shown} too much"),
+        Op::Le | Op::Lt => format!("{shown} over"),
         Op::Ge | Op::Gt if actual > limit => format!("{shown} to spare"),
-        Op::Ge | Op::Gt => format!("{shown} too little"),
-        Op::Eq if actual > limit => format!("{shown} too much"),
-        Op::Eq => format!("{shown} too little"),
+        Op::Ge | Op::Gt => format!("{shown} short"),
+        Op::Eq if actual > limit => format!("{shown} over"),
+        Op::Eq => format!("{shown} short"),
         Op::Ne => format!("{shown} apart"),
     }
 }
@@ -137,13 +138,13 @@ mod tests {
     fn margins_are_words() {
         for (op, actual, limit, unit, words) in [
             (Op::Ge, 0.9999, 0.999, Unit::Ratio, "0.09 points to spare"),
-            (Op::Ge, 0.5, 0.999, Unit::Ratio, "49.9 points too little"),
+            (Op::Ge, 0.5, 0.999, Unit::Ratio, "49.9 points short"),
             (Op::Le, 301.0, 360.0, Unit::Seconds, "59s to spare"),
-            (Op::Le, 362.5, 360.0, Unit::Seconds, "2.5s too much"),
+            (Op::Le, 362.5, 360.0, Unit::Seconds, "2.5s over"),
             (Op::Le, 1.0, 1.0, Unit::Count, "exactly at the limit"),
-            (Op::Lt, 1.0, 1.0, Unit::Count, "at the limit, which is not enough"),
+            (Op::Lt, 1.0, 1.0, Unit::Count, "exactly at the limit"),
             (Op::Eq, 1.0, 1.0, Unit::Count, "exactly"),
-            (Op::Eq, 3.0, 1.0, Unit::Count, "2 too much"),
+            (Op::Eq, 3.0, 1.0, Unit::Count, "2 over"),
             (Op::Gt, 3.0, 1.0, Unit::Count, "2 to spare"),
         ] {
             assert_eq!(margin(op, actual, limit, unit), words);

@@ -620,7 +620,31 @@ where = "journey=first"
     let Err(found) = diagnose(&wrong) else {
         panic!("four mistakes")
     };
-    insta::assert_snapshot!(found, @"");
+    insta::assert_snapshot!(found, @r##"
+    error: unknown metric `api.sucess`
+       --> stage.toml:25:10
+       |
+    25 | check = "api.sucess >= 99%"
+       |          ^^^^^^^^^^ did you mean `api.success`?
+
+    error: `api.age.max` is not compared with a plain number
+       --> stage.toml:27:25
+       |
+    27 | check = "api.age.max <= 12"
+       |                         ^^ write a duration such as 250ms or 6m
+
+    error: `lambda.errors` cannot be measured on this stack
+       --> stage.toml:29:10
+       |
+    29 | check = "lambda.errors == 0"
+       |          ^^^^^^^^^^^^^ it needs the Lambda emulator
+
+    error: `upstream.calls` cannot be narrowed by `where`
+       --> stage.toml:32:9
+       |
+    32 | where = "journey=first"
+       |         ^^^^^^^^^^^^^^^ it is not counted by request; `during` narrows it
+    "##);
     assert_eq!(
         diagnose(&scenario(
             "[[expect]]\ncheck = \"upstream.amplification <= 1.2\"\n"

@@ -59,16 +59,15 @@ fn case(played: &Played, outcome: &Outcome) -> TestCase {
         (false, Severity::Warn) => TestCaseStatus::skipped(),
     };
     if !outcome.held {
-        status.set_message(format!("{}: {}", actual(outcome), outcome.margin));
         let why = outcome
             .why
             .as_deref()
             .map(|why| format!("{why}\n"))
             .unwrap_or_default();
+        status.set_message(in_words(outcome));
         status.set_description(format!(
-            "{why}{}, {}\nreproduce: {}",
-            actual(outcome),
-            outcome.margin,
+            "{}\n{why}reproduce: {}",
+            in_words(outcome),
             played.reproduce
         ));
     }
@@ -77,11 +76,13 @@ fn case(played: &Played, outcome: &Outcome) -> TestCase {
     case
 }
 
-fn actual(outcome: &Outcome) -> String {
-    outcome.actual.map_or_else(
-        || "no samples".to_owned(),
-        |actual| format!("was {}", outcome.unit.show(actual)),
-    )
+/// What was measured and how far that is from the limit.
+fn in_words(outcome: &Outcome) -> String {
+    match outcome.actual {
+        Some(actual) => format!("was {}: {}", outcome.unit.show(actual), outcome.margin),
+        None if outcome.margin.is_empty() => "did not hold".to_owned(),
+        None => outcome.margin.clone(),
+    }
 }
 
 fn broken(scenario: &str, message: &str, reproduce: &str) -> TestSuite {

@@ -7,6 +7,10 @@ use crate::judge::{Claim, Origin, Outcome, Severity, Verdict};
 
 /// No line is longer, but for commands that must stay whole.
 const WIDTH: usize = 80;
+/// Columns for the metric's name: the longest one.
+const NAME: usize = 25;
+/// Columns for the window.
+const WINDOW: usize = 10;
 
 /// How to write to a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,14 +139,11 @@ fn sentence(played: &Played, style: Style) -> String {
             format!("{failed} of {all} expectations did not hold"),
         ),
     };
-    let changes = match played.overrides.as_slice() {
-        [] => String::new(),
-        changes => format!(", with {}", changes.join(" ")),
-    };
-    format!(
-        "{} {word}: {rest} (seed {}{changes})\n",
-        played.scenario, played.seed
-    )
+    let mut text = format!("{} {word}: {rest} (seed {})\n", played.scenario, played.seed);
+    if !played.overrides.is_empty() {
+        text.push_str(&wrapped("with ", &played.overrides.join(" ")));
+    }
+    text
 }
 
 /// Name, window, actual, limit and margin of each expectation. Of the rules that always hold, only broken ones.
@@ -176,8 +177,11 @@ fn table(verdict: &Verdict, style: Style) -> String {
 }
 
 fn line(mark: &str, check: &str, window: &str, actual: &str, limit: &str, margin: &str) -> String {
-    let text = format!("{mark:1} {check:26} {window:10} {actual:>9} {limit:>9} {margin}");
-    format!("{}\n", text.trim_end())
+    let text = format!("{mark:1} {check:NAME$} {window:WINDOW$} {actual:>8} {limit:>9}");
+    if text.chars().count() + 1 + margin.chars().count() <= WIDTH {
+        return format!("{}\n", format!("{text} {margin}").trim_end());
+    }
+    format!("{text}\n{}", wrapped("    ", margin))
 }
 
 fn row(outcome: &Outcome, style: Style) -> String {
@@ -186,11 +190,23 @@ fn row(outcome: &Outcome, style: Style) -> String {
     let actual = outcome
         .actual
         .map_or_else(|| "–".to_owned(), |actual| outcome.unit.show(actual));
-    let mut text = if name.chars().count() > 26 {
+    let mut text = if limit.is_empty() {
         // A rule in words has no numbers worth a column.
-        wrapped("  ", &format!("{name}: {}", outcome.margin)).replacen(' ', "¤", 1)
+        let margin = if outcome.margin.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", outcome.margin)
+        };
+        wrapped("¤ ", &format!("{name}{margin}"))
     } else {
-        line("¤", name, &shortened(window, 10), &actual, limit, &outcome.margin)
+        line(
+            "¤",
+            name,
+            &shortened(window, WINDOW),
+            &actual,
+            limit,
+            &outcome.margin,
+        )
     };
     let mark = match (outcome.held, outcome.level) {
         (true, _) => style.good("✓"),
@@ -198,7 +214,7 @@ fn row(outcome: &Outcome, style: Style) -> String {
         (false, Severity::Warn) => style.doubtful("!"),
     };
     text = text.replacen('¤', &mark, 1);
-    if window.chars().count() > 10 {
+    if window.chars().count() > WINDOW {
         text.push_str(&wrapped("    ", &format!("during {window}")));
     }
     if let Some(filter) = &outcome.filter {
@@ -255,54 +271,71 @@ fn wrapped(first: &str, text: &str) -> String {
 
 /// What the project exists to verify, as seen from outside, with what the service says of it.
 fn seen(verdict: &Verdict, style: Style) -> String {
-    let mut text = cache_tiers(&verdict.claims);
-    let both = |what: &str| {
-        let claim = verdict.claims.iter().find(|claim| claim.what == what)?;
-        let seen = count(claim.seen);
-        let claimed = claim.claimed.map_or_else(|| "nothing".to_owned(), count);
-        let said = if claim.agrees {
-            format!("service: {claimed}")
-        } else {
-            style.bad(&format!("service: {claimed}"))
-        };
-        Some(format!("{seen} ({said})"))
-    };
-    let pair = |what: &str| both(what).unwrap_or_else(|| "none".to_owned());
     let metric = |name: &str| {
         verdict
             .metrics
             .get(name)
-            .map_or_else(|| "–".to_owned(), |measured| measured.unit.show(measured.value))
+            .map(|measured| measured.unit.show(measured.value))
     };
-    let _ = writeln!(
-        text,
-        "CoinGecko      {} calls, {} retries, {} answered 429",
-        pair("CoinGecko calls"),
-        pair("CoinGecko retries"),
-        pair("429s from CoinGecko"),
+    let shown = |name: &str| metric(name).unwrap_or_else(|| "–".to_owned());
+    let claims = &verdict.claims;
+    let upstream = [
+        ("CoinGecko calls", "calls"),
+        ("CoinGecko retries", "retries"),
+        ("429s from CoinGecko", "answered 429"),
+    ];
+    let mut rejected = beside(claims, &[("429s given to clients", "")], style);
+    if let Some(honest) = metric("limit.retry_after_honest") {
+        rejected = format!("{rejected}; Retry-After true for {honest}");
+    }
+    let delays = match metric("retry.delay.p50") {
+        None => "no retries".to_owned(),
+        Some(p50) => format!(
+            "p50 {p50}, p99 {}, longest {}; Retry-After kept {}",
+            shown("retry.delay.p99"),
+            shown("retry.delay.max"),
+            shown("retry.after_floor"),
+        ),
+    };
+    let gzip = format!(
+        "{} saved, {} of 200s encoded",
+        shown("gzip.saved"),
+        shown("gzip.share")
     );
-    let honest = metric("limit.retry_after_honest");
-    let _ = writeln!(
-        text,
-        "429s given     {}, Retry-After true for {honest}",
-        pair("429s given to clients")
-    );
-    let _ = writeln!(
-        text,
-        "retry delays   p50 {}, p99 {}, longest {}; Retry-After kept {}",
-        metric("retry.delay.p50"),
-        metric("retry.delay.p99"),
-        metric("retry.delay.max"),
-        metric("retry.after_floor"),
-    );
-    let _ = writeln!(
-        text,
-        "gzip           {} saved, {} of answers encoded; {} bytes sent",
-        metric("gzip.saved"),
-        metric("gzip.share"),
-        pair("body bytes sent"),
-    );
-    text
+    let bytes = beside(claims, &[("body bytes sent", "bytes sent")], style);
+    [
+        cache_tiers(claims),
+        format!("CoinGecko      {}\n", beside(claims, &upstream, style)),
+        format!("429s given     {rejected}\n"),
+        format!("retry delays   {delays}\n"),
+        format!("gzip           {gzip}, {bytes}\n"),
+    ]
+    .concat()
+}
+
+/// What was seen; what the service says of it only where that is another number.
+fn beside(claims: &[Claim], names: &[(&str, &str)], style: Style) -> String {
+    let one = |(what, word): &(&str, &str)| {
+        let claim = claims.iter().find(|claim| claim.what == *what)?;
+        let said = match claim.claimed {
+            Some(claimed) if (claimed - claim.seen).abs() < 0.5 => String::new(),
+            Some(claimed) => format!(" (service: {})", count(claimed)),
+            None => " (service: nothing)".to_owned(),
+        };
+        let said = if claim.agrees { said } else { style.bad(&said) };
+        let word = if word.is_empty() {
+            String::new()
+        } else {
+            format!(" {word}")
+        };
+        Some(format!("{}{said}{word}", count(claim.seen)))
+    };
+    let parts: Vec<String> = names.iter().filter_map(one).collect();
+    if parts.is_empty() {
+        "none".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }
 
 /// Seen, `Cache-Status` and EMF, one line each.

@@ -82,7 +82,7 @@ fn played(failing: bool) -> Played {
     ];
     if failing {
         (success.actual, success.held) = (Some(0.5), false);
-        success.margin = "49.9 points too little".to_owned();
+        success.margin = "49.9 points short".to_owned();
         outcomes.push(Outcome {
             level: Severity::Warn,
             why: Some(
@@ -170,12 +170,66 @@ fn entry(failing: bool) -> Entry {
 
 #[test]
 fn a_pass_on_the_terminal() {
-    insta::assert_snapshot!(render(&played(false), Style::Plain), @"");
+    insta::assert_snapshot!(render(&played(false), Style::Plain), @r##"
+    steady passed: all 4 expectations held (seed 42)
+
+      check                     window       actual     limit margin
+    ✓ api.success               whole run      100%  >= 99.9% 0.1 points to spare
+    ✓ api.age.max               hangover.…     5m1s     <= 6m 59s to spare
+        during hangover.end+6m..end
+        where journey=one
+    ✓ upstream.per_interval.max whole run         1      == 1 exactly
+    ✓ 1 rule that must hold in every run held
+
+    cache tiers         memory      store   upstream      stale       none
+      seen                1043         80         12          0          0
+      Cache-Status        1043         80         12          0          0
+      EMF                 1043         80         12          0          0
+    CoinGecko      12 calls, 6 retries, 6 answered 429
+    429s given     0 (service: 9)
+    retry delays   p50 81ms, p99 –, longest –; Retry-After kept 100%
+    gzip           71.2% saved, 100% of 200s encoded, 123456 bytes sent
+    this run       10.5 s of real time at 120×, stack ready in 123 ms, API peak 21.5
+                   MB, recording 0 B a request
+    note: the service logged 3 lines at WARN, first: [api-0] CoinGecko refused |
+          twice
+    "##);
 }
 
 #[test]
 fn a_failure_on_the_terminal() {
-    insta::assert_snapshot!(render(&played(true), Style::Plain), @"");
+    insta::assert_snapshot!(render(&played(true), Style::Plain), @r##"
+    steady FAILED: 3 of 6 expectations did not hold (seed 42)
+    with --env COMPRESSION=off
+
+      check                     window       actual     limit margin
+    ✗ api.success               whole run       50%  >= 99.9% 49.9 points short
+    ✓ api.age.max               hangover.…     5m1s     <= 6m 59s to spare
+        during hangover.end+6m..end
+        where journey=one
+    ✓ upstream.per_interval.max whole run         1      == 1 exactly
+    ! gzip.saved                whole run         –    >= 67% no samples
+        nothing was measured for `gzip.saved` in this window: a check without
+        samples fails
+    ✗ what the service says of itself is what was seen: 1 too many
+        429s given to clients: seen 0, EMF says 9
+    ✓ 1 rule that must hold in every run held
+
+    cache tiers         memory      store   upstream      stale       none
+      seen                1043         80         12          0          0
+      Cache-Status        1043         80         12          0          0
+      EMF                 1043         80         12          0          0
+    CoinGecko      12 calls, 6 retries, 6 answered 429
+    429s given     0 (service: 9)
+    retry delays   p50 81ms, p99 –, longest –; Retry-After kept 100%
+    gzip           71.2% saved, 100% of 200s encoded, 123456 bytes sent
+    this run       10.5 s of real time at 120×, stack ready in 123 ms, API peak 21.5
+                   MB, recording 0 B a request
+    note: the service logged 3 lines at WARN, first: [api-0] CoinGecko refused |
+          twice
+
+    reproduce: crypto-watch-sim run steady --seed 42
+    "##);
 }
 
 #[test]
@@ -201,13 +255,127 @@ fn the_terminal_is_80_columns_wide_and_colour_only_adds() {
 
 #[test]
 fn a_suite_on_the_terminal() {
-    insta::assert_snapshot!(render_suite(&[entry(false), entry(true), broken()], 21.0, Style::Plain), @"");
-    insta::assert_snapshot!(render_suite(&[entry(false)], 10.5, Style::Plain), @"");
+    insta::assert_snapshot!(render_suite(&[entry(false), entry(true), broken()], 21.0, Style::Plain), @r##"
+    2 of 3 scenarios failed in 21.0 s
+      steady: api.success >= 99.9%; what the service says of itself is what was
+      seen; gzip.saved >= 67%
+        crypto-watch-sim run steady --seed 42
+      cold-cache: not played: port 4000 is taken
+    "##);
+    assert_eq!(
+        render_suite(&[entry(false)], 10.5, Style::Plain),
+        "1 scenario passed in 10.5 s\n"
+    );
 }
 
 #[test]
 fn the_summary_has_failures_first() {
-    insta::assert_snapshot!(summary_md(&[entry(false), entry(true), broken()]), @"");
+    insta::assert_snapshot!(summary_md(&[entry(false), entry(true), broken()]), @r##"
+    ## Crypto Watch: 2 of 3 scenarios failed
+
+    | scenario | verdict | success | p99 | oldest price | cache hits | 429 given | CoinGecko calls | of them 429 | amplification | gzip saved |
+    |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+    | steady | **failed** (3 of 6) | 50% | 12.3ms | – | – | – | 12 | – | – | 71.2% |
+    | cold-cache | **not played** | | | | | | | | | |
+    | steady | passed | 100% | 12.3ms | – | – | – | 12 | – | – | 71.2% |
+
+    ### steady failed
+
+    A quiet day \| nothing breaks.
+
+    | | expectation | window | actual | margin |
+    |---|---|---|--:|---|
+    | ✗ | api.success >= 99.9% | whole run | 50% | 49.9 points short |
+    | ✗ | what the service says of itself is what was seen | whole run | 1 | 1 too many |
+    | ✗ | gzip.saved >= 67% | whole run | – | no samples |
+
+    `what the service says of itself is what was seen`: 429s given to clients: seen 0, EMF says 9
+
+    `gzip.saved >= 67%`: nothing was measured for `gzip.saved` in this window: a check without samples fails
+
+    ```sh
+    crypto-watch-sim run steady --seed 42
+    ```
+
+    ### cold-cache could not be played
+
+    ```
+    port 4000 is taken
+    choose another
+    ```
+
+    ```sh
+    crypto-watch-sim run cold-cache
+    ```
+
+    <details><summary>steady: seed 42, 10.5 s of real time at 120×</summary>
+
+    A quiet day \| nothing breaks.
+
+    | | expectation | window | actual | margin |
+    |---|---|---|--:|---|
+    | ✓ | api.success >= 99.9% | whole run | 100% | 0.1 points to spare |
+    | ✓ | api.age.max <= 6m | hangover.end+6m..end, journey=one | 5m1s | 59s to spare |
+    | ✓ | upstream.per_interval.max == 1 | whole run | 1 | exactly |
+    | ✓ | price.wrong == 0 | whole run | 0 | exactly |
+
+    | seen from outside | seen | the service says | by |
+    |---|--:|--:|---|
+    | served from memory | 1043 | 1043 | Cache-Status |
+    | served from memory | 1043 | 1043 | EMF |
+    | served from the store | 80 | 80 | Cache-Status |
+    | served from the store | 80 | 80 | EMF |
+    | served after a refresh | 12 | 12 | Cache-Status |
+    | served after a refresh | 12 | 12 | EMF |
+    | served stale | 0 | 0 | Cache-Status |
+    | served stale | 0 | 0 | EMF |
+    | nothing to serve | 0 | 0 | Cache-Status |
+    | nothing to serve | 0 | 0 | EMF |
+    | CoinGecko calls | 12 | 12 | EMF |
+    | CoinGecko retries | 6 | 6 | EMF |
+    | 429s from CoinGecko | 6 | 6 | EMF |
+    | 429s given to clients ✗ | 0 | 9 | EMF |
+    | body bytes sent | 123456 | 123456 | EMF |
+
+    - the service logged 3 lines at WARN, first: [api-0] CoinGecko refused \| twice
+
+    </details>
+
+    <details><summary>steady: seed 42, 10.5 s of real time at 120×</summary>
+
+    A quiet day \| nothing breaks.
+
+    | | expectation | window | actual | margin |
+    |---|---|---|--:|---|
+    | ✗ | api.success >= 99.9% | whole run | 50% | 49.9 points short |
+    | ✓ | api.age.max <= 6m | hangover.end+6m..end, journey=one | 5m1s | 59s to spare |
+    | ✓ | upstream.per_interval.max == 1 | whole run | 1 | exactly |
+    | ✗ | gzip.saved >= 67% | whole run | – | no samples |
+    | ✓ | price.wrong == 0 | whole run | 0 | exactly |
+    | ✗ | what the service says of itself is what was seen | whole run | 1 | 1 too many |
+
+    | seen from outside | seen | the service says | by |
+    |---|--:|--:|---|
+    | served from memory | 1043 | 1043 | Cache-Status |
+    | served from memory | 1043 | 1043 | EMF |
+    | served from the store | 80 | 80 | Cache-Status |
+    | served from the store | 80 | 80 | EMF |
+    | served after a refresh | 12 | 12 | Cache-Status |
+    | served after a refresh | 12 | 12 | EMF |
+    | served stale | 0 | 0 | Cache-Status |
+    | served stale | 0 | 0 | EMF |
+    | nothing to serve | 0 | 0 | Cache-Status |
+    | nothing to serve | 0 | 0 | EMF |
+    | CoinGecko calls | 12 | 12 | EMF |
+    | CoinGecko retries | 6 | 6 | EMF |
+    | 429s from CoinGecko | 6 | 6 | EMF |
+    | 429s given to clients ✗ | 0 | 9 | EMF |
+    | body bytes sent | 123456 | 123456 | EMF |
+
+    - the service logged 3 lines at WARN, first: [api-0] CoinGecko refused \| twice
+
+    </details>
+    "##);
 }
 
 #[test]
@@ -223,7 +391,44 @@ fn the_summary_fits_a_comment() {
 #[test]
 fn junit_has_a_suite_for_each_scenario() {
     let xml = junit_xml(&[entry(true), broken()]).expect("it can be written");
-    insta::assert_snapshot!(xml, @"");
+    insta::assert_snapshot!(xml, @r##"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="crypto-watch-sim" tests="7" skipped="1" failures="2" errors="1">
+        <testsuite name="steady" tests="6" skipped="1" errors="0" failures="2" time="10.500">
+            <properties>
+                <property name="seed" value="42"/>
+                <property name="clock" value="real"/>
+                <property name="commit" value="unknown"/>
+                <property name="build" value="abc"/>
+                <property name="override" value="--env COMPRESSION=off"/>
+            </properties>
+            <testcase name="api.success &gt;= 99.9%" classname="steady">
+                <failure message="was 50%: 49.9 points short">was 50%: 49.9 points short
+    reproduce: crypto-watch-sim run steady --seed 42</failure>
+            </testcase>
+            <testcase name="api.age.max &lt;= 6m during hangover.end+6m..end where journey=one" classname="steady"/>
+            <testcase name="upstream.per_interval.max == 1" classname="steady"/>
+            <testcase name="price.wrong == 0" classname="steady"/>
+            <testcase name="gzip.saved &gt;= 67%" classname="steady">
+                <skipped message="no samples">no samples
+    nothing was measured for `gzip.saved` in this window: a check without samples fails
+    reproduce: crypto-watch-sim run steady --seed 42</skipped>
+            </testcase>
+            <testcase name="what the service says of itself is what was seen" classname="steady">
+                <failure message="was 1: 1 too many">was 1: 1 too many
+    429s given to clients: seen 0, EMF says 9
+    reproduce: crypto-watch-sim run steady --seed 42</failure>
+            </testcase>
+        </testsuite>
+        <testsuite name="cold-cache" tests="1" skipped="0" errors="1" failures="0">
+            <testcase name="is played to a verdict" classname="cold-cache">
+                <error message="port 4000 is taken">port 4000 is taken
+    choose another
+    reproduce: crypto-watch-sim run cold-cache</error>
+            </testcase>
+        </testsuite>
+    </testsuites>
+    "##);
 }
 
 #[test]
