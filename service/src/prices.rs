@@ -168,6 +168,8 @@ impl<'a> Search<'a> {
         let (known, now) = (self.app.memory.lease(), self.app.clock.now());
         let prospect = cache::prospect(&known.item, now, Binary::Api, self.app.config.cache_ttl);
         let prospect = match prospect {
+            // Held by ourselves, as somebody here saw who was waiting for its last holder: to be joined.
+            Prospect::Held { .. } if self.app.refresher.is_leading() => Prospect::Free,
             Prospect::Free if known.paused_until > now => Prospect::BackingOff {
                 until: known.paused_until,
                 updater_may: true,

@@ -35,11 +35,16 @@ pub fn https_upstream() -> Upstream {
     let plain: Http = builder().build_http();
     Upstream::new(tower::service_fn(move |request: UpstreamRequest| {
         let answer = if request.uri().scheme() == Some(&Scheme::HTTPS) {
-            TLS.get_or_init(|| builder().build(tls_connector())).request(request)
+            TLS.get_or_init(|| builder().build(tls_connector()))
+                .request(request)
         } else {
             plain.request(request)
         };
-        async move { Ok(answer.await?.map(|body| body.map_err(BoxError::from).boxed_unsync())) }
+        async move {
+            Ok(answer
+                .await?
+                .map(|body| body.map_err(BoxError::from).boxed_unsync()))
+        }
     }))
 }
 
@@ -57,5 +62,30 @@ fn tls_connector() -> HttpsConnector<HttpConnector> {
         .expect("ring supports the default protocol versions")
         .with_webpki_roots()
         .with_no_client_auth();
-    HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build()
+    HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_or_http()
+        .enable_http1()
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_reached_is_an_error_over_either_scheme() {
+        // A port that was free a moment ago; the TLS configuration is built on the way.
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port")
+            .port();
+        for scheme in ["http", "https"] {
+            let request = Request::get(format!("{scheme}://127.0.0.1:{port}/ping")).body(Empty::new());
+            let answer = https_upstream().oneshot(request.expect("a request")).await;
+            assert!(answer.is_err(), "{scheme}");
+        }
+    }
 }

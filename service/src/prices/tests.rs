@@ -192,6 +192,19 @@ async fn at_the_wait_bound_the_refresh_is_cut_and_the_lease_released_before_the_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_seen_held_by_this_very_process_is_joined() {
+    let rig = stale().await;
+    rig.coingecko.set([all("101", 290).after(s(1))]);
+    let app = rig.app.clone();
+    let leader = tokio::spawn(async move { get(&app, "BTC").await });
+    sleep(ms(100)).await;
+    let seen = rig.store.state().lease.clone();
+    rig.app.memory.learn_lease(seen, rig.now());
+    assert_eq!(shown(&rig.get("ETH").await), "ETH=101 CollapsedStale");
+    leader.await.expect("not aborted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn prices_that_came_in_time_are_stored_even_past_the_wait_bound() {
     let rig = stale().await;
     rig.coingecko.set([all("101", 290).after(ms(1900))]);

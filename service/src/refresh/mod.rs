@@ -89,6 +89,11 @@ pub struct Refresher {
 }
 
 impl Refresher {
+    /// Whether a refresh of this process is under way, so that the lease may be seen held by ourselves.
+    pub fn is_leading(&self) -> bool {
+        self.leads.is_under_way()
+    }
+
     /// Counts an attempt as it begins.
     pub fn tally_call(&self, is_retry: bool) {
         self.tally(|_, tally| {
@@ -267,4 +272,3 @@ fn log(outcome: &ReleaseOutcome, report: &Report) {
         "refresh ended"
     );
 }
-

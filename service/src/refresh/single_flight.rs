@@ -44,15 +44,24 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     /// Joins the work under way, or begins it.
     pub fn join(&self, begin: impl FnOnce() -> BoxFuture<'static, T>) -> (Flight<T>, Role) {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let under_way = slot.as_ref().and_then(WeakShared::upgrade);
-        // One that has ended may still be held by waiters that have not been polled since.
-        if let Some(flight) = under_way.filter(|flight| flight.peek().is_none()) {
+        if let Some(flight) = under_way(slot.as_ref()) {
             return (flight, Role::Follower);
         }
         let flight = begin().shared();
         *slot = flight.downgrade();
         (flight, Role::Leader)
     }
+
+    /// Whether there is work to join.
+    pub fn is_under_way(&self) -> bool {
+        under_way(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref()).is_some()
+    }
+}
+
+/// One that has ended may still be held by waiters that have not been polled since.
+fn under_way<T: Clone>(slot: Option<&WeakShared<BoxFuture<'static, T>>>) -> Option<Flight<T>> {
+    slot.and_then(WeakShared::upgrade)
+        .filter(|flight| flight.peek().is_none())
 }
 
 #[cfg(test)]
