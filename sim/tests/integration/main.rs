@@ -3,4 +3,6 @@
 mod bad_input;
 mod bad_luck;
 mod harness;
+mod limit;
 mod results;
+mod store;
