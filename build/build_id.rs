@@ -6,8 +6,14 @@
 use std::path::{Path, PathBuf};
 
 /// Hashes the service sources and the lockfile found beside `crate_dir` and hands the result to rustc.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to build scripts through the environment"
+)]
 fn emit_build_id(crate_dir: &Path, inputs: &[&str]) {
-    let root = crate_dir.parent().expect("a workspace member has a parent folder");
+    let root = crate_dir
+        .parent()
+        .expect("a workspace member has a parent folder");
     let mut files = Vec::new();
     for input in inputs {
         collect(&root.join(input), &mut files);
@@ -22,7 +28,11 @@ fn emit_build_id(crate_dir: &Path, inputs: &[&str]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
-    let kind = if std::env::var("PROFILE").as_deref() == Ok("debug") { "debug" } else { "release" };
+    let kind = if std::env::var("PROFILE").as_deref() == Ok("debug") {
+        "debug"
+    } else {
+        "release"
+    };
     println!("cargo:rustc-env=BUILD_ID={hash:016x}-{kind}");
 }
 
