@@ -37,7 +37,6 @@ struct Crowd {
 struct Seat(Arc<Mutex<Visitor>>);
 
 /// Plays a `users` load to its end.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 pub(crate) async fn run(play: Arc<Play>, users: u32) -> Result<(), PlayError> {
     quiet::silence_goose();
     let crowd = Arc::new(Crowd {

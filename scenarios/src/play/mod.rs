@@ -147,7 +147,6 @@ impl Play {
     }
 
     /// Waits until an instant (real µs since the anchor); false when the load is over by then.
-    #[expect(clippy::disallowed_macros, reason = "biased")]
     pub(crate) async fn wait_until(&self, at_us: u64) -> bool {
         let end_us = self.end_us();
         if at_us <= self.clock.now_us() {

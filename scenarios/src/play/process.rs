@@ -77,7 +77,6 @@ async fn play(output: &Output) -> Result<LoadLine, PlayError> {
 }
 
 /// Plays the load; when the generator has to end before, requests in flight get a moment to end.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 async fn to_the_end(play: &Arc<Play>) -> Result<(), PlayError> {
     let impatient = async {
         play.stopped().await;
@@ -124,7 +123,6 @@ fn read_plan(stop: watch::Sender<bool>) -> oneshot::Receiver<Result<LoadPlan, Pl
 }
 
 /// SIGTERM and Ctrl-C tell the generator to end.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 fn listen(stop: watch::Sender<bool>) -> Result<(), PlayError> {
     use tokio::signal::unix::{SignalKind, signal};
 

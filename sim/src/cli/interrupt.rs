@@ -38,7 +38,6 @@ pub fn listen() -> std::io::Result<Interrupt> {
     })
 }
 
-#[expect(clippy::disallowed_macros, reason = "biased")]
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         biased;

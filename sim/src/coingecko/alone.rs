@@ -104,7 +104,6 @@ fn introduction(url: &str, terms: &Terms) -> Vec<String> {
 }
 
 /// Ready at Ctrl-C or SIGTERM.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 async fn ended() -> Result<(), std::io::Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminated = signal(SignalKind::terminate())?;

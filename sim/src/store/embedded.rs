@@ -82,7 +82,6 @@ impl EmbeddedStore {
 
 /// Serves until `stopped`. Requests run inside the event loop without yielding, so none is cut half-way; the
 /// connections that are left end with the runtime.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 fn serve(runtime: &Runtime, listener: TcpListener, database: Database, stopped: oneshot::Receiver<()>) {
     runtime.block_on(async move {
         // Fails only without an event loop, and this is inside one.

@@ -161,7 +161,6 @@ impl Drop for StoreFront {
 }
 
 /// Accepts connections until stopped.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 async fn accept(listener: TcpListener, forward: Arc<Forward>, stopped: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     let mut stop = stopped.clone();
@@ -191,7 +190,6 @@ async fn asked_to(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Serves one connection until its client closes it or the front stops.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 async fn serve(stream: TcpStream, forward: Arc<Forward>, mut stop: watch::Receiver<bool>) {
     // Without it the connection works, a little slower.
     let _ = stream.set_nodelay(true);

@@ -260,7 +260,6 @@ pub enum Killed {
 }
 
 /// Owns the process until it has ended; its end is told after its last line has been read.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 async fn supervise(
     mut process: tokio::process::Child,
     readers: Vec<JoinHandle<()>>,

@@ -177,7 +177,6 @@ impl Told {
 }
 
 /// Whichever ends first; the first one when both have.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 pub(super) async fn first_of<T>(first: impl Future<Output = T>, second: impl Future<Output = T>) -> T {
     tokio::select! {
         biased;
