@@ -1,4 +1,12 @@
 //! Crypto Watch: cryptocurrency prices from CoinGecko, cached in DynamoDB, served over HTTP or Lambda.
+//!
+//! A request comes in through [`http`] (plain or Lambda: [`serve`]), is checked by [`auth`] and [`rate_limit`], and
+//! asks [`prices`], which looks in [`memory`], then in the [`store`], and joins a [`refresh`] when that is due.
+//! The updater ([`update`]) runs the same [`refresh`]: it takes the lease, fetches through [`coingecko`], filters,
+//! stores, and gives the lease back. [`cache`], [`transformers`] and `refresh::sanity` are the pure decisions.
+//!
+//! Nothing here reads time, environment or randomness but their homes [`clock`], [`config`] and [`rng`]; those,
+//! the [`store`], the upstream and the metrics sink are handed in through [`App`].
 
 /// Hash of the service's sources and the lockfile, and the profile: every binary prints it with `--version`.
 pub const BUILD_ID: &str = env!("BUILD_ID");

@@ -1,5 +1,6 @@
 //! CoinGecko: the seam to it, its wire shapes, and the client that fetches a set of prices.
 
+pub mod attempt;
 pub mod backoff;
 pub mod client;
 pub mod retry_after;

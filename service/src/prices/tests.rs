@@ -1,9 +1,13 @@
 //! Tests of the read path: who waits, who leads, what costs a request, what is served.
 
-use tokio::{task::JoinSet, time::advance};
+use tokio::{
+    task::JoinSet,
+    time::{advance, sleep},
+};
 
 use super::*;
 use crate::{
+    memory::PAUSE,
     store::memory::Fault,
     testing::{Reply, Rig, all, get, list, markets, shown},
     update::{self, UpdateOutcome},
