@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use process::main;
 
@@ -149,10 +150,11 @@ impl Play {
     /// Waits until an instant (real µs since the anchor); false when the load is over by then.
     pub(crate) async fn wait_until(&self, at_us: u64) -> bool {
         let end_us = self.end_us();
-        if at_us <= self.clock.now_us() {
-            return !self.is_over();
-        }
+        // Instants, because before the anchor the clock stands at 0.
         let instant = self.clock.instant(at_us.min(end_us));
+        if instant <= Instant::now() {
+            return at_us < end_us && !self.is_over();
+        }
         tokio::select! {
             biased;
             () = self.stopped() => false,
