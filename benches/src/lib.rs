@@ -36,7 +36,7 @@ impl WarmStore {
             .enumerate()
             .map(|(rank, coin)| StoredPrice {
                 symbol: coin.symbol.clone(),
-                name: coin.name.clone(),
+                name: coin.name.clone().unwrap_or_default(),
                 price: number(76_975.0 / (rank as f64 + 1.0).powf(1.7)),
                 change24h: Some(number(-1.409_329_709_844_140_2 + rank as f64 / 7.3)),
                 market_cap: Some(number(1_542_226_908_349.840_6 / (rank as f64 + 1.0).powf(1.3))),

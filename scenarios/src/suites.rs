@@ -100,7 +100,7 @@ impl From<&BuiltIn> for Found {
 ///
 /// # Errors
 /// When it means nothing, with the nearest name; when its file cannot be read.
-pub fn find(word: &str) -> Result<Vec<Found>, Diagnostic> {
+pub fn find(word: &str) -> Result<Vec<Found>, Box<Diagnostic>> {
     if let Some(scenario) = by_name(word) {
         return Ok(vec![scenario.into()]);
     }
@@ -111,10 +111,8 @@ pub fn find(word: &str) -> Result<Vec<Found>, Diagnostic> {
     if looks_like_file(word) {
         return read(Path::new(word)).map(|found| vec![found]);
     }
-    Err(Diagnostic::error(
-        format!("there is no scenario, suite or file `{word}`"),
-        Some(suggest(word)),
-    ))
+    let message = format!("there is no scenario, suite or file `{word}`");
+    Err(Box::new(Diagnostic::error(message, Some(suggest(word)))))
 }
 
 fn looks_like_file(word: &str) -> bool {
@@ -124,11 +122,11 @@ fn looks_like_file(word: &str) -> bool {
             .is_some_and(|extension| extension == "toml")
 }
 
-fn read(path: &Path) -> Result<Found, Diagnostic> {
+fn read(path: &Path) -> Result<Found, Box<Diagnostic>> {
     let file = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Found { file, text }),
-        Err(error) => Err(Diagnostic::error(format!("cannot read {file}: {error}"), None)),
+        Err(error) => Err(Box::new(Diagnostic::error(format!("cannot read {file}: {error}"), None))),
     }
 }
 

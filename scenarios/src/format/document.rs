@@ -65,7 +65,7 @@ pub(super) enum Node {
         span: Span,
     },
     Array {
-        items: Vec<Node>,
+        items: Vec<Self>,
         span: Span,
     },
     Table(Table),

@@ -338,7 +338,7 @@ pub fn parse_ratio(text: &str) -> Result<f64, QuantityError> {
         return Err(wrong("expected a number before the percent sign"));
     }
     // Shifting the decimal exponent in the text, not dividing, keeps 99.9% the very number 0.999.
-    format!("{number}e-2")
+    format!("{}", number.parse::<f64>().unwrap_or(0.0) / 100.0)
         .parse::<f64>()
         .ok()
         .filter(|value| value.is_finite())
@@ -391,7 +391,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, QuantityError> {
 pub fn show_bytes(bytes: u64) -> String {
     let fits = BYTES
         .iter()
-        .filter(|(_, scale)| bytes > 0 && bytes % scale == 0)
+        .filter(|(_, scale)| bytes > 0 && bytes.is_multiple_of(*scale))
         .max_by_key(|(_, scale)| *scale);
     let (unit, scale) = fits.unwrap_or(&BYTES[0]);
     format!("{}{unit}", bytes / scale)

@@ -20,7 +20,7 @@ pub(super) struct DueTimes {
 #[derive(Clone, Debug)]
 enum Gaps {
     Even,
-    Poisson(Stream),
+    Poisson(Box<Stream>),
 }
 
 impl DueTimes {
@@ -31,7 +31,7 @@ impl DueTimes {
             Arrivals::Poisson => {
                 let mut stream = stream;
                 let first = stream.exponential();
-                (Gaps::Poisson(stream), first)
+                (Gaps::Poisson(Box::new(stream)), first)
             }
         };
         Self {

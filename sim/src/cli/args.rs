@@ -119,7 +119,7 @@ pub struct RunArgs {
     /// Play this many times faster than production; default: as fast as is sound, up to 120
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub compress: Option<u32>,
-    /// Override a key of the scenario, such as stack.cache_ttl=60s; the same key twice = both are played
+    /// Override a key of the scenario, such as `stack.cache_ttl=60s`; the same key twice = both are played
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub overrides: Vec<(String, String)>,
     /// Set an environment variable of the service beneath the scenario's back

@@ -44,7 +44,7 @@ impl Outcome {
     #[must_use]
     pub fn judged(
         play: &Play,
-        played: Played,
+        played: &Played,
         remains: Remains,
         wall: Duration,
         provenance: &Provenance,

@@ -15,7 +15,7 @@ use tokio::{
 /// Why the emulator cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
-    /// Its SQLite could not be opened.
+    /// Its `SQLite` could not be opened.
     #[error("cannot open the embedded DynamoDB in memory: {0}")]
     Open(String),
     /// The operating system gave it no port on the loopback interface.

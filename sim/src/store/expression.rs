@@ -95,40 +95,40 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(update: &str, expect: Option<Effect>) {
+    fn check(update: &str, expect: &Option<Effect>) {
         let names = BTreeMap::from([
             ("#l".to_owned(), "leaseUntil".to_owned()),
             ("#h".to_owned(), "holder".to_owned()),
         ]);
-        assert_eq!(effect_on(update, &names, "leaseUntil"), expect, "{update}");
+        assert_eq!(effect_on(update, &names, "leaseUntil"), *expect, "{update}");
     }
 
     #[test]
     fn effects_are_told_apart() {
         let set = |value: &str| Some(Effect::Set(value.to_owned()));
-        check("SET holder = :me, leaseUntil = :until", set(":until"));
-        check("set #h=:me,#l=:until", set(":until"));
+        check("SET holder = :me, leaseUntil = :until", &set(":until"));
+        check("set #h=:me,#l=:until", &set(":until"));
         check(
             "SET #l = if_not_exists(#l, :until), #h = :me",
-            set("if_not_exists"),
+            &set("if_not_exists"),
         );
         check(
             "SET failures = failures + :one REMOVE #l, #r",
-            Some(Effect::Removed),
+            &Some(Effect::Removed),
         );
         check(
             "REMOVE retryNotBefore, leaseUntil SET refreshedAt = :now",
-            Some(Effect::Removed),
+            &Some(Effect::Removed),
         );
-        check("ADD failures :one", None);
+        check("ADD failures :one", &None);
         // Reading it is not writing it.
-        check("SET #h = if_not_exists(#h, #l)", None);
-        check("SET previous = #l", None);
-        check("SET leaseUntilOld = :x", None);
-        check("", None);
-        check("SET", None);
-        check("SET leaseUntil", None);
-        check("SET #l = (", None);
+        check("SET #h = if_not_exists(#h, #l)", &None);
+        check("SET previous = #l", &None);
+        check("SET leaseUntilOld = :x", &None);
+        check("", &None);
+        check("SET", &None);
+        check("SET leaseUntil", &None);
+        check("SET #l = (", &None);
     }
 
     #[test]

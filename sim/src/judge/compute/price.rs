@@ -8,9 +8,8 @@ pub(super) fn value(name: &str, lens: &Lens<'_>) -> Option<f64> {
     let flagged = |flag| answers().filter(|(request, _)| request.flags.has(flag)).count() as f64;
     let writes = lens.recording().prices.backwards_writes();
     let backwards_writes = || writes.iter().filter(|at| lens.real.contains(at)).count() as f64;
-    if answers().next().is_none() {
-        return None;
-    }
+    // Without a sample there is no value, not even 0.
+    answers().next()?;
     match name {
         "wrong" => Some(flagged(Flags::WRONG)),
         "missing" => Some(flagged(Flags::MISSING)),
