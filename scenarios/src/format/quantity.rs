@@ -338,7 +338,7 @@ pub fn parse_ratio(text: &str) -> Result<f64, QuantityError> {
         return Err(wrong("expected a number before the percent sign"));
     }
     // Shifting the decimal exponent in the text, not dividing, keeps 99.9% the very number 0.999.
-    format!("{}", number.parse::<f64>().unwrap_or(0.0) / 100.0)
+    format!("{number}e-2")
         .parse::<f64>()
         .ok()
         .filter(|value| value.is_finite())
