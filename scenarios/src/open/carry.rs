@@ -68,3 +68,65 @@ impl Transport for Carrier {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What a request comes to when each connection is sent `answer` and then closed, or kept when `answer` is
+    /// `None`.
+    async fn exchange(answer: Option<&'static str>, room: usize) -> Exchange {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/", listener.local_addr().expect("bound"));
+        let server = tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let Some(answer) = answer else {
+                    kept.push(stream);
+                    continue;
+                };
+                // All of the request, or closing would reset the connection.
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n")
+                    && stream.read_buf(&mut request).await.is_ok_and(|n| n > 0)
+                {}
+                drop(stream.write_all(answer.as_bytes()).await);
+            }
+        });
+        let timeout = Duration::from_millis(if answer.is_some() { 10_000 } else { 50 });
+        let request = Outgoing {
+            url,
+            name: "/",
+            headers: HeaderMap::new(),
+        };
+        let exchange = Carrier::new(timeout, room).get(request).await;
+        server.abort();
+        exchange
+    }
+
+    fn why(exchange: &Exchange) -> Option<NoAnswer> {
+        match exchange {
+            Exchange::Failed(why) => Some(*why),
+            Exchange::Answered(_) | Exchange::NoRoom => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_and_failures_are_told_apart() {
+        let whole = exchange(Some("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"), 1).await;
+        assert!(matches!(whole, Exchange::Answered(answer) if answer.body == "ok"));
+        let cut = exchange(Some("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok"), 1).await;
+        assert_eq!(why(&cut), Some(NoAnswer::Body), "{cut:?}");
+        assert_eq!(why(&exchange(Some("HTTP/1.1 2"), 1).await), Some(NoAnswer::Reset));
+        assert_eq!(why(&exchange(None, 1).await), Some(NoAnswer::Timeout));
+    }
+
+    #[tokio::test]
+    async fn without_room_nothing_is_sent() {
+        assert!(matches!(exchange(None, 0).await, Exchange::NoRoom));
+    }
+}

@@ -14,9 +14,9 @@ use self::arrivals::DueTimes;
 use self::carry::Carrier;
 use crate::play::{Pace, Play, play_journey};
 
-/// Most requests in flight: below the thousand files that a process may usually open, and enough for 300 requests
-/// a second that each wait 2 s.
-const MAX_IN_FLIGHT: usize = 800;
+/// Most requests in flight: below the 1,024 files that a process may usually open, and enough for 400 requests a
+/// second, the most that a run is sped up to, when each waits for the service's bound of 2 s.
+const MAX_IN_FLIGHT: usize = 960;
 
 /// Plays a `rate` load to its end.
 pub(crate) async fn run(play: Arc<Play>, rates: &[f64]) {
