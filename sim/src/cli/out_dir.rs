@@ -65,13 +65,18 @@ impl OutDir {
         &self.path
     }
 
-    /// The empty folder of one play, `<play>/<clock>`: what an earlier run left there is removed, so that it cannot
-    /// be taken for a result of this one.
+    /// The folder of one play, `<play>/<clock>`.
+    #[must_use]
+    pub fn play_folder(&self, play: &str, clock: &str) -> PathBuf {
+        self.path.join(play).join(clock)
+    }
+
+    /// Empties the folder of one play: what an earlier run left there must not be taken for a result of this one.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn play(&self, play: &str, clock: &str) -> Result<PathBuf, OutDirError> {
-        let path = self.path.join(play).join(clock);
+    pub fn empty_play_folder(&self, play: &str, clock: &str) -> Result<(), OutDirError> {
+        let path = self.play_folder(play, clock);
         let refused = |source| OutDirError::Refused {
             path: path.display().to_string(),
             source,
@@ -79,32 +84,8 @@ impl OutDir {
         if path.exists() {
             fs::remove_dir_all(&path).map_err(refused)?;
         }
-        fs::create_dir_all(&path).map_err(refused)?;
-        Ok(path)
+        fs::create_dir_all(&path).map_err(refused)
     }
-
-    /// Writes a file of the whole run.
-    ///
-    /// # Errors
-    /// When the file system refuses.
-    pub fn write(&self, name: &str, text: &str) -> Result<(), OutDirError> {
-        write(&self.path.join(name), text)
-    }
-}
-
-/// Writes a file at once: a reader sees the old text or the new one, never half of it.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn write(path: &Path, text: &str) -> Result<(), OutDirError> {
-    let refused = |source| OutDirError::Refused {
-        path: path.display().to_string(),
-        source,
-    };
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    fs::write(&beside, text).map_err(refused)?;
-    fs::rename(&beside, path).map_err(refused)
 }
 
 #[cfg(test)]
@@ -125,10 +106,10 @@ mod tests {
     fn a_play_starts_with_an_empty_folder() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let out = OutDir::lock(folder.path()).expect("nobody holds it");
-        let play = out.play("steady@a=b", "real").expect("writable");
-        write(&play.join("report.json"), "{}").expect("writable");
-        let again = out.play("steady@a=b", "real").expect("writable");
-        assert_eq!(again, play);
-        assert_eq!(fs::read_dir(&again).expect("readable").count(), 0);
+        out.empty_play_folder("steady@a=b", "real").expect("writable");
+        let play = out.play_folder("steady@a=b", "real");
+        fs::write(play.join("report.json"), "{}").expect("writable");
+        out.empty_play_folder("steady@a=b", "real").expect("writable");
+        assert_eq!(fs::read_dir(&play).expect("readable").count(), 0);
     }
 }

@@ -21,6 +21,9 @@ use crate::{
     world::{Ended, World, WorldSpec, siblings::Siblings},
 };
 
+/// The clock that scenarios are played on, as their folders are named.
+const CLOCK: &str = "real";
+
 /// Everything that the plays of one command share.
 struct Session {
     out: OutDir,
@@ -158,14 +161,10 @@ async fn play_all(session: &Arc<Session>, plays: Vec<Play>, args: &RunArgs) -> V
 
 /// Writes the files of a play and tells people about it.
 fn finish(session: &Session, mut outcome: Outcome) -> Outcome {
-    let written = session
-        .out
-        .play(&outcome.name, "real")
-        .map_err(anyhow::Error::from);
-    let written = written.and_then(|folder| outcome.write(&folder).map_err(anyhow::Error::from));
+    let written = outcome.write(&session.out.play_folder(&outcome.name, CLOCK));
     session.tell(&outcome);
     if let Err(error) = written {
-        session.progress.notice(&format!("error: {error:#}"));
+        session.progress.notice(&format!("error: {error}"));
         outcome.exit = outcome.exit.and(Exit::Harness);
     }
     outcome
@@ -180,9 +179,11 @@ fn write_overview(session: &Session, outcomes: &[Outcome]) {
 }
 
 /// Plays one scenario on a world of its own and judges it; `None` when it was not begun.
-#[expect(clippy::disallowed_macros, reason = "biased")]
 async fn play_one(session: &Session, play: &Play) -> Option<Outcome> {
     let begun = Instant::now();
+    if let Err(error) = session.out.empty_play_folder(&play.name, CLOCK) {
+        return Some(Outcome::broken(play, &error.to_string()));
+    }
     let progress = session
         .progress
         .play(&play.name, play.scenario.duration, session.terminal.colour);
@@ -221,7 +222,7 @@ async fn play_one(session: &Session, play: &Play) -> Option<Outcome> {
     }
     Some(Outcome::judged(
         play,
-        played,
+        &played,
         remains,
         begun.elapsed(),
         &session.provenance,

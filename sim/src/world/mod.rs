@@ -51,6 +51,8 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 const TICK_EVERY: Duration = Duration::from_millis(200);
 /// How long the users' last answers may take after the end, beyond the longest answer, real time.
 const DRAIN_BEYOND_ANSWER: Duration = Duration::from_secs(5);
+/// How long the last update may go on after the end, real time.
+const UPDATE_BEYOND_END: Duration = Duration::from_secs(5);
 /// How long a process may take to end when asked to: above every bound of a request in flight.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -195,7 +197,6 @@ impl World {
         (Played { ended, killed, took }, remains)
     }
 
-    #[expect(clippy::disallowed_macros, reason = "biased")]
     async fn until_the_end(&mut self, stop: &mut watch::Receiver<bool>, tick: impl Fn(&Tick)) -> Ended {
         let Self { scenario, schedule, stack } = self;
         let Stack { clock, recorder, instances, loads, updates, requests, .. } = stack;
@@ -211,7 +212,11 @@ impl World {
                 tick(&Tick { wall, requests: requests.load(Ordering::Relaxed), faults });
             }
         };
-        let updates = updates.fire(*schedule, scenario.duration);
+        let updates = async {
+            let fired = updates.fire(*schedule, scenario.duration);
+            // One that is still running then is ended; that is no failure of its own.
+            tokio::time::timeout_at(end + UPDATE_BEYOND_END, fired).await.unwrap_or(Ok(()))
+        };
         let played = async {
             let drain = load::ANSWER_TIMEOUT + DRAIN_BEYOND_ANSWER;
             let loads = async {

@@ -18,31 +18,58 @@ fn refused(more: &str) -> String {
 
 #[test]
 fn an_unknown_key_is_pointed_at() {
-    insta::assert_snapshot!(refused("[[expect]]\ncheck = \"api.success >= 99%\"\nlevl = \"warn\""), @"");
+    insta::assert_snapshot!(refused("[[expect]]\ncheck = \"api.success >= 99%\"\nlevl = \"warn\""), @r#"
+    error: unknown key `levl`
+       --> tiny.toml:25:1
+       |
+    25 | levl = "warn"
+       | ^^^^ did you mean `level`?
+    "#);
 }
 
 #[test]
 fn a_bad_unit_is_pointed_at() {
-    insta::assert_snapshot!(refused("[[expect]]\ncheck = \"api.age.max <= 6mm\""), @"");
+    insta::assert_snapshot!(refused("[[expect]]\ncheck = \"api.age.max <= 6mm\""), @r#"
+    error: `6mm` is not a duration: unknown unit `mm`
+       --> tiny.toml:24:25
+       |
+    24 | check = "api.age.max <= 6mm"
+       |                         ^^^ write a quantity such as 99.9%, 250ms, 2h5m, 12, 5/s, 40KB, 25bp or 1.5 USD
+    "#);
 }
 
 #[test]
 fn an_unknown_metric_is_pointed_at() {
-    insta::assert_snapshot!(refused("[[expect]]\ncheck = \"api.sucess >= 99%\""), @"");
+    insta::assert_snapshot!(refused("[[expect]]\ncheck = \"api.sucess >= 99%\""), @r#"
+    error: unknown metric `api.sucess`
+       --> tiny.toml:24:10
+       |
+    24 | check = "api.sucess >= 99%"
+       |          ^^^^^^^^^^ did you mean `api.success`?
+    "#);
 }
 
 #[test]
 fn a_fault_that_is_not_played_yet_is_pointed_at() {
     let fault =
         "[[fault]]\nname = \"slow\"\ntarget = \"store\"\nat = \"1m\"\nfor = \"30s\"\nkind = \"throttle\"";
-    insta::assert_snapshot!(refused(fault), @"");
+    insta::assert_snapshot!(refused(fault), @r#"
+    error: this kind of store fault is not played yet
+       --> tiny.toml:28:8
+       |
+    28 | kind = "throttle"
+       |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency and hang
+    "#);
 }
 
 #[test]
 fn an_unknown_name_gets_the_nearest_one() {
     let folder = Folder::new();
     let Finished { code, stderr, .. } = folder.run(&["stedy"]);
-    insta::assert_snapshot!(stderr, @"");
+    insta::assert_snapshot!(stderr, @"
+    error: there is no scenario, suite or file `stedy`
+      = did you mean `steady`?
+    ");
     assert_eq!(code, Some(2));
 }
 
@@ -52,7 +79,7 @@ fn too_high_a_factor_names_the_largest_usable_one() {
     let fault = "[[fault]]\nname = \"stuck\"\ntarget = \"coingecko\"\nat = \"1m\"\nfor = \"30s\"\nkind = \"hang\"\nat_most = \"20s\"";
     folder.scenario("tiny.toml", &scenario("2m", fault));
     let Finished { code, stderr, .. } = folder.run(&["tiny.toml", "--compress", "60"]);
-    insta::assert_snapshot!(stderr, @"");
+    insta::assert_snapshot!(stderr, @"error: tiny: --compress 60 is too fast: a request may wait 15.6s of real time, which would be 936s on the wall clock, more than a fifth of cache_ttl 300s; the largest usable factor is 3");
     assert_eq!(code, Some(2));
 }
 
@@ -60,7 +87,7 @@ fn too_high_a_factor_names_the_largest_usable_one() {
 fn a_bad_setting_of_the_service_is_named() {
     let folder = Folder::new();
     let Finished { code, stderr, .. } = folder.run(&["steady", "--env", "RETRY_ATTEMPTS=0"]);
-    insta::assert_snapshot!(stderr, @"");
+    insta::assert_snapshot!(stderr, @"error: steady: RETRY_ATTEMPTS: expected a whole number from 1 to 3, got `0`");
     assert_eq!(code, Some(2));
 }
 

@@ -22,7 +22,7 @@ fn run_of(folder: &Folder, program: &Path) -> Finished {
 fn a_missing_binary_is_named() {
     let folder = Folder::new();
     let Finished { code, stderr, .. } = run_of(&folder, &copy_alone(&folder));
-    insta::assert_snapshot!(stderr, @"");
+    insta::assert_snapshot!(stderr, @"error: crypto-watch-api is missing beside this program (looked in [folder]); rebuild with `cargo build --release --workspace --bins`");
     assert_eq!(code, Some(3));
 }
 
@@ -41,7 +41,7 @@ fn a_stale_binary_is_named() {
     }
     let Finished { code, stderr, .. } = run_of(&folder, &alone);
     let stderr = stderr.replace(service::BUILD_ID, "[build]");
-    insta::assert_snapshot!(stderr, @"");
+    insta::assert_snapshot!(stderr, @"error: crypto-watch-api is stale: it is build 0ld-release, this program needs [build]; rebuild with `cargo build --release --workspace --bins`");
     assert_eq!(code, Some(3));
 }
 
@@ -52,7 +52,7 @@ fn a_taken_port_is_named() {
     let folder = Folder::new();
     let mut command = folder.command(&["fake", "coingecko", "--port", &port]);
     let Finished { code, stderr, .. } = folder.finish(&mut command);
-    insta::assert_snapshot!(stderr.replace(&port, "[port]"), @"");
+    insta::assert_snapshot!(stderr.replace(&port, "[port]"), @"error: cannot start the fake CoinGecko: port [port] on 127.0.0.1 is taken: end what listens there, or choose another port (0 = any free one)");
     assert_eq!(code, Some(3));
 }
 
@@ -111,7 +111,7 @@ fn a_second_run_into_the_same_folder_is_kept_out() {
     folder.scenario("tiny.toml", &scenario("30m", ""));
     let running = Running::start(&folder, &["tiny.toml", "--compress", "60"]);
     let Finished { code, stderr, .. } = folder.run(&["tiny.toml"]);
-    insta::assert_snapshot!(stderr, @"");
+    insta::assert_snapshot!(stderr, @"error: another run is writing to out; wait until it ends or choose another folder with --out");
     assert_eq!(code, Some(3));
     running.signal(Signal::INT);
     assert_eq!(running.finish(&folder).code, Some(3));

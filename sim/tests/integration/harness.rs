@@ -11,56 +11,56 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 
 /// A folder with a scenario file and room for results.
-pub struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
 }
 
 /// What a finished run said, with the folder's path made the same for every test run.
-pub struct Finished {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
         }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn out(&self) -> PathBuf {
+    pub(crate) fn out(&self) -> PathBuf {
         self.path().join("out")
     }
 
     /// A scenario file of this name.
-    pub fn scenario(&self, name: &str, text: &str) {
+    pub(crate) fn scenario(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).expect("the folder is writable");
     }
 
     /// The program, to be run in this folder.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_crypto-watch-sim")), args)
     }
 
-    pub fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+    pub(crate) fn command_of(&self, program: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.path()).stdin(Stdio::null());
         command
     }
 
     /// Runs `run` with these arguments and its results in this folder.
-    pub fn run(&self, args: &[&str]) -> Finished {
+    pub(crate) fn run(&self, args: &[&str]) -> Finished {
         let mut all = vec!["run", "--out", "out"];
         all.extend(args);
         self.finish(&mut self.command(&all))
     }
 
-    pub fn finish(&self, command: &mut Command) -> Finished {
+    pub(crate) fn finish(&self, command: &mut Command) -> Finished {
         let Output {
             status,
             stdout,
@@ -79,7 +79,7 @@ impl Folder {
     }
 
     /// The report of a play, read.
-    pub fn report(&self, play: &str) -> serde_json::Value {
+    pub(crate) fn report(&self, play: &str) -> serde_json::Value {
         let path = self.out().join(play).join("real/report.json");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         serde_json::from_str(&text).expect("report.json is JSON")
@@ -87,7 +87,7 @@ impl Folder {
 }
 
 /// A run that goes on.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     stderr: BufReader<ChildStderr>,
     said: String,
@@ -95,7 +95,7 @@ pub struct Running {
 
 impl Running {
     /// Starts a run and waits until its stack is ready.
-    pub fn start(folder: &Folder, args: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Folder, args: &[&str]) -> Self {
         let mut all = vec!["run", "--out", "out"];
         all.extend(args);
         let mut child = folder
@@ -115,7 +115,7 @@ impl Running {
     }
 
     /// Reads on until a line has this in it.
-    pub fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         loop {
             let mut line = String::new();
             let read = self.stderr.read_line(&mut line).expect("text");
@@ -131,12 +131,12 @@ impl Running {
         }
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(pid_of(self.child.id()), signal).expect("it runs");
     }
 
     /// The ids of its child processes whose name begins so.
-    pub fn children(&self, name: &str) -> Vec<u32> {
+    pub(crate) fn children(&self, name: &str) -> Vec<u32> {
         let parent = self.child.id().to_string();
         let ids = fs::read_dir("/proc")
             .expect("Linux")
@@ -153,7 +153,7 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn finish(mut self, folder: &Folder) -> Finished {
+    pub(crate) fn finish(mut self, folder: &Folder) -> Finished {
         let mut stdout = Vec::new();
         self.child
             .stdout
@@ -173,16 +173,16 @@ impl Running {
     }
 }
 
-pub fn pid_of(id: u32) -> Pid {
+pub(crate) fn pid_of(id: u32) -> Pid {
     Pid::from_raw(id as i32).expect("a process id")
 }
 
-pub fn is_running(id: u32) -> bool {
+pub(crate) fn is_running(id: u32) -> bool {
     test_kill_process(pid_of(id)).is_ok()
 }
 
 /// A scenario that lasts for `wall` on the wall clock; `more` comes at its end.
-pub fn scenario(wall: &str, more: &str) -> String {
+pub(crate) fn scenario(wall: &str, more: &str) -> String {
     format!(
         r#"schema = 1
 name = "tiny"
