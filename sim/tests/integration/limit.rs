@@ -313,3 +313,19 @@ async fn over_several_windows_the_rolling_rule_holds_for_each_request() {
     );
     assert!(refused > admitted, "64 clients ask for far more than the limit");
 }
+
+/// The check itself: a limiter that forgets the previous window keeps to every fixed window and is still caught.
+#[test]
+#[should_panic(expected = "beyond the room")]
+fn a_limiter_that_forgets_the_previous_window_is_caught() {
+    let full = |window| {
+        (1..=LIMIT).map(move |count| Counted {
+            window,
+            elapsed_ms: f64::from(count) * 100.0,
+            admitted: true,
+            count,
+        })
+    };
+    let seen: Vec<_> = full(7).chain(full(8)).collect();
+    check(&seen, 1.0);
+}
