@@ -2,55 +2,27 @@
 //! happened.
 //!
 //! It keeps connections open on both sides, holds no lock while it waits, and never keeps a client waiting
-//! longer than [`STORE_BOUND`].
+//! longer than [`super::forward::STORE_BOUND`].
 
-use std::{
-    convert::Infallible,
-    fmt, io,
-    net::Ipv4Addr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, Request, Response, StatusCode, Uri,
-    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TE, TRANSFER_ENCODING, UPGRADE},
-    request::Parts,
-};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-};
+use http::Uri;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
-    time::Instant,
 };
 
-use super::{
-    cost::{FrontCost, Tally},
-    observe,
-};
-use crate::{
-    clock::RunClock,
-    record::event::{Event, StoreCall, StoreSubject},
-};
+use super::{cost::FrontCost, forward::Forward};
+use crate::{clock::RunClock, record::event::Event};
 
 /// Where the front tells what happened.
 pub type Emit = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Largest body that is passed on in either direction: DynamoDB's own limit.
-const MAX_BODY: usize = 16 * 1024 * 1024;
-/// The longest that the store may take, real time; every client of it gives up long before.
-const STORE_BOUND: Duration = Duration::from_secs(30);
 /// How long calls in flight may take to end when the front stops, real time.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
-/// DynamoDB's media type.
-const JSON: &str = "application/x-amz-json-1.0";
 /// How long to wait after the operating system could not accept a connection (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
@@ -103,21 +75,7 @@ impl StoreFront {
             .await
             .map_err(FrontError::Listen)?;
         let url = format!("http://{}", listener.local_addr().map_err(FrontError::Listen)?);
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(usize::MAX)
-            .pool_idle_timeout(None)
-            .build(connector);
-        let costs = Mutex::new(Costs::default());
-        let forward = Arc::new(Forward {
-            upstream,
-            client,
-            clock,
-            emit,
-            sabotage,
-            costs,
-        });
+        let forward = Arc::new(Forward::new(upstream, clock, emit, sabotage));
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, Arc::clone(&forward), stopped));
         Ok(Self {
@@ -137,11 +95,7 @@ impl StoreFront {
     /// What the front has cost so far.
     #[must_use]
     pub fn cost(&self) -> FrontCost {
-        let costs = self.forward.costs.lock().unwrap_or_else(PoisonError::into_inner);
-        FrontCost {
-            added: costs.added.spread(),
-            store: costs.store.spread(),
-        }
+        self.forward.cost()
     }
 
     /// Stops listening, lets calls in flight end (for at most two seconds) and tells what all of it has cost.
@@ -210,226 +164,4 @@ async fn serve(stream: TcpStream, forward: Arc<Forward>, mut stop: watch::Receiv
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
-}
-
-#[derive(Debug, Default)]
-struct Costs {
-    added: Tally,
-    store: Tally,
-}
-
-/// What each call needs.
-struct Forward {
-    upstream: Uri,
-    client: Client<HttpConnector, Full<Bytes>>,
-    clock: RunClock,
-    emit: Emit,
-    sabotage: FrontSabotage,
-    costs: Mutex<Costs>,
-}
-
-impl fmt::Debug for Forward {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Forward")
-            .field("upstream", &self.upstream)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Forward {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let arrived = Arrived {
-            at_us: self.clock.now_us(),
-            at: Instant::now(),
-        };
-        let (parts, body) = request.into_parts();
-        let body = match Limited::new(body, MAX_BODY).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                let call = observe::request(target(&parts.headers), b"");
-                let refusal = refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 16 MB");
-                self.tell(&arrived, &call, Duration::ZERO, &refusal);
-                return refusal.into_response();
-            }
-            Err(error) => {
-                return refusal(StatusCode::BAD_REQUEST, &format!("the request was cut: {error}"))
-                    .into_response();
-            }
-        };
-        // A task of its own: when the client gives up, what the store then does must still be seen.
-        match tokio::spawn(self.forward(arrived, parts, body)).await {
-            Ok(answer) => answer.into_response(),
-            Err(error) => refusal(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &format!("the store front failed: {error}"),
-            )
-            .into_response(),
-        }
-    }
-
-    async fn forward(self: Arc<Self>, arrived: Arrived, parts: Parts, body: Bytes) -> Answer {
-        let call = observe::request(target(&parts.headers), &body);
-        let body = if self.sabotage.drop_lease_condition && call.subject == StoreSubject::Lease {
-            observe::without_condition(&body).map_or(body, Bytes::from)
-        } else {
-            body
-        };
-        let sent = Instant::now();
-        let answer = match tokio::time::timeout(STORE_BOUND, self.ask_store(parts, body)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(reason)) => refusal(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &format!(
-                    "the store behind the front at {} does not answer: {reason}",
-                    self.upstream
-                ),
-            ),
-            Err(_) => refusal(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &format!(
-                    "the store behind the front at {} took over {STORE_BOUND:?}",
-                    self.upstream
-                ),
-            ),
-        };
-        self.tell(&arrived, &call, sent.elapsed(), &answer);
-        answer
-    }
-
-    async fn ask_store(&self, parts: Parts, body: Bytes) -> Result<Answer, String> {
-        let mut request = Request::builder()
-            .method(parts.method)
-            .uri(self.uri(&parts.uri)?)
-            .body(Full::new(body))
-            .map_err(|error| error.to_string())?;
-        *request.headers_mut() = end_to_end(parts.headers);
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| with_causes(&error))?;
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, MAX_BODY)
-            .collect()
-            .await
-            .map_err(|error| error.to_string())?
-            .to_bytes();
-        Ok(Answer {
-            status: parts.status,
-            headers: end_to_end(parts.headers),
-            body,
-        })
-    }
-
-    /// The same path at the store.
-    fn uri(&self, asked: &Uri) -> Result<Uri, String> {
-        let mut parts = self.upstream.clone().into_parts();
-        parts.path_and_query = asked.path_and_query().cloned().or(parts.path_and_query);
-        Uri::from_parts(parts).map_err(|error| error.to_string())
-    }
-
-    /// Tells what happened. `store` is what the store took of the time since `arrived`.
-    fn tell(&self, arrived: &Arrived, call: &observe::Call, store: Duration, answer: &Answer) {
-        let status = answer.status.as_u16();
-        let outcome = call.answer(status, &answer.body, self.clock.now_us());
-        let store_us = micros(store);
-        let front_us = micros(arrived.at.elapsed().saturating_sub(store));
-        {
-            let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
-            costs.added.add(front_us);
-            costs.store.add(store_us);
-        }
-        (self.emit)(Event::Store(StoreCall {
-            at_us: arrived.at_us,
-            store_us,
-            front_us,
-            op: call.op,
-            subject: call.subject,
-            consistent: call.consistent,
-            items: call.items,
-            found: outcome.found,
-            status,
-            rcu: outcome.rcu,
-            wcu: outcome.wcu,
-        }));
-        outcome.events.into_iter().for_each(|event| (self.emit)(event));
-    }
-}
-
-/// When a request came.
-struct Arrived {
-    at_us: u64,
-    at: Instant,
-}
-
-/// A whole answer.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Answer {
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        response
-    }
-}
-
-/// The front's own answer, in DynamoDB's form.
-fn refusal(status: StatusCode, message: &str) -> Answer {
-    let code = if status.is_server_error() {
-        "InternalServerError"
-    } else {
-        "SerializationException"
-    };
-    let body = serde_json::json!({
-        "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
-        "message": message,
-    });
-    let headers = HeaderMap::from_iter([(CONTENT_TYPE, http::HeaderValue::from_static(JSON))]);
-    Answer {
-        status,
-        headers,
-        body: body.to_string().into(),
-    }
-}
-
-fn target(headers: &HeaderMap) -> &str {
-    headers
-        .get("x-amz-target")
-        .and_then(|target| target.to_str().ok())
-        .unwrap_or_default()
-}
-
-/// The headers without those that belong to one connection; the body's length is set anew on the other.
-fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
-    let keep_alive = HeaderName::from_static("keep-alive");
-    for name in [
-        CONNECTION,
-        keep_alive,
-        TE,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        CONTENT_LENGTH,
-    ] {
-        headers.remove(name);
-    }
-    headers
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-fn micros(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }

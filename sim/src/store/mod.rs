@@ -12,5 +12,6 @@ pub mod front;
 pub mod table;
 
 mod expression;
+mod forward;
 mod observe;
 mod wire;

@@ -41,6 +41,8 @@ enum Detail {
     },
     /// Puts prices.
     Prices(Vec<Item>),
+    /// Reads prices of these symbols for a user.
+    UserRead(Vec<String>),
 }
 
 /// An answer as far as the simulation cares.
@@ -107,13 +109,24 @@ fn one_item(op: StoreOp, writes: bool, request: OneItem) -> Call {
 fn batch_get(request: BatchGet) -> Call {
     let tables = request.request_items;
     let first = tables.values().find_map(|table| table.keys.first());
+    let consistent = tables.values().any(|table| table.consistent_read);
+    let subject = first.map_or(StoreSubject::Other, subject);
+    let symbols = tables
+        .values()
+        .flat_map(|table| &table.keys)
+        .map(|key| text(key, "PK"));
+    let symbols = symbols.filter_map(|pk| Some(pk.strip_prefix("PRICE#")?.to_owned()));
+    let detail = match subject {
+        StoreSubject::Prices if !consistent => Detail::UserRead(symbols.collect()),
+        _ => Detail::Nothing,
+    };
     Call {
         op: StoreOp::BatchGetItem,
-        subject: first.map_or(StoreSubject::Other, subject),
-        consistent: tables.values().any(|table| table.consistent_read),
+        subject,
+        consistent,
         items: short(tables.values().map(|table| table.keys.len()).sum()),
         writes: false,
-        detail: Detail::Nothing,
+        detail,
     }
 }
 
@@ -245,7 +258,7 @@ impl Call {
                 })]
             }
             Detail::Prices(items) if held => items.iter().filter_map(|item| price(item, done_us)).collect(),
-            Detail::Prices(_) => Vec::new(),
+            Detail::Prices(_) | Detail::UserRead(_) => Vec::new(),
         }
     }
 
@@ -260,6 +273,13 @@ impl Call {
             return outcome;
         }
         outcome.found = short(answer.responses.values().map(Vec::len).sum());
+        if let Detail::UserRead(symbols) = &self.detail {
+            outcome.events = vec![Event::PriceRead {
+                at_us: done_us,
+                symbols: symbols.clone(),
+                found: outcome.found,
+            }];
+        }
         if let Detail::Prices(items) = &self.detail {
             let left_out: BTreeSet<&str> = answer
                 .unprocessed_items
