@@ -52,7 +52,7 @@ fn slow_answers_hold_nobody_up() {
     let server = Server::start(|_, _| Reply::Nothing);
     let toml = scenario(ONE_GET, "rate = \"1/s\"\narrivals = \"even\"");
     let mut plan = plan(toml, vec![server.url()], 100);
-    plan.timeout_ms = 1500;
+    plan.timeout_ms = 700;
     let played = play(&plan);
     assert_eq!(played.done(), (60, 0));
     for request in played.requests() {
