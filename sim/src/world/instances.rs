@@ -59,6 +59,8 @@ impl Instance {
             let line = logs::read(line, &origin, &clock);
             let keep = line.keep();
             match line {
+                // What was asked before the start was not asked by users.
+                Line::Emf(_) if !clock.has_begun() => {}
                 Line::Emf(event) | Line::Warning(event) => recorder.record(event),
                 Line::Listening(address) => drop(tell.send_replace(Some(address))),
                 Line::Other => {}
