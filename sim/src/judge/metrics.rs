@@ -111,13 +111,26 @@ fn seconds(value: f64) -> String {
         _ if size < 1.0 => format!("{}ms", trimmed(size * 1e3, 1)),
         _ if size < 60.0 => format!("{}s", trimmed(size, 2)),
         _ => {
-            let whole = size.round() as u64;
-            let parts = [(whole / 3600, "h"), (whole / 60 % 60, "m"), (whole % 60, "s")];
-            parts
-                .iter()
-                .filter(|(n, _)| *n > 0)
-                .map(|(n, unit)| format!("{n}{unit}"))
-                .collect()
+            // Tenths of a second tell something only of a few minutes.
+            let tenths = if size < 3600.0 {
+                (size * 10.0).round() as u64
+            } else {
+                size.round() as u64 * 10
+            };
+            let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, (tenths % 600) as f64 / 10.0);
+            let part = |count: u64, unit: &str| {
+                if count > 0 {
+                    format!("{count}{unit}")
+                } else {
+                    String::new()
+                }
+            };
+            let rest = if rest > 0.0 {
+                format!("{}s", trimmed(rest, 1))
+            } else {
+                String::new()
+            };
+            format!("{}{}{rest}", part(hours, "h"), part(minutes, "m"))
         }
     };
     if value < 0.0 { format!("-{text}") } else { text }
@@ -252,12 +265,12 @@ pub const METRICS: &[MetricDef] = &[
     metric("price.error.p99", Unit::BasisPoints, Lower, Relative(0.1), Requests, "99th percentile of the distance between served price and market, worst coin"),
     metric("price.error.max", Unit::BasisPoints, Lower, Relative(0.1), Requests, "largest distance between served price and market, worst coin"),
 
-    metric("cache.memory_ratio", Unit::Ratio, Neither, Absolute(0.01), Window, "share of admitted price requests served from process memory"),
-    metric("cache.store_ratio", Unit::Ratio, Neither, Absolute(0.01), Window, "share served from DynamoDB"),
-    metric("cache.upstream_ratio", Unit::Ratio, Lower, Absolute(0.01), Window, "share that waited for a refresh from CoinGecko, their own or another's"),
-    metric("cache.stale_ratio", Unit::Ratio, Lower, Absolute(0.01), Window, "share served with a coin older than the TTL"),
-    metric("cache.none_ratio", Unit::Ratio, Lower, Absolute(0.01), Window, "share for which at least one coin had nothing servable"),
-    metric("cache.hit_ratio", Unit::Ratio, Higher, Absolute(0.01), Window, "memory + store"),
+    metric("cache.memory_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share of admitted price requests served from process memory"),
+    metric("cache.store_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share served from DynamoDB"),
+    metric("cache.upstream_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share that waited for a refresh from CoinGecko, their own or another's"),
+    metric("cache.stale_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share served with a coin older than the TTL"),
+    metric("cache.none_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share for which at least one coin had nothing servable"),
+    metric("cache.hit_ratio", Unit::Ratio, Higher, Absolute(0.01), Requests, "memory + store"),
     metric("cache.collapsed", Unit::Count, Neither, Relative(0.1), Requests, "answers that waited for another request's refresh, as Cache-Status says"),
 
     metric("limit.rejected", Unit::Count, Neither, Relative(0.01), Requests, "requests answered 429"),
@@ -400,7 +413,9 @@ mod tests {
             (Unit::Seconds, 0.000_42, "420us"),
             (Unit::Seconds, 0.2512, "251.2ms"),
             (Unit::Seconds, 2.0, "2s"),
-            (Unit::Seconds, 3725.0, "1h2m5s"),
+            (Unit::Seconds, 539.82, "8m59.8s"),
+            (Unit::Seconds, 60.04, "1m"),
+            (Unit::Seconds, 3725.4, "1h2m5s"),
             (Unit::Seconds, -90.0, "-1m30s"),
             (Unit::PerSecond, 2.5, "2.5/s"),
             (Unit::BasisPoints, 12.34, "12.3bp"),

@@ -139,6 +139,12 @@ impl Stage {
             rcu,
             wcu: 0.0,
         }));
+        let symbols = vec!["BTC".to_owned()];
+        self.recording.take(Event::PriceRead {
+            at_us: ms * 1000 + 100,
+            symbols,
+            found,
+        });
     }
 
     /// BTC and ETH stored at `ms` of real time, fetched just then, kept for an hour.

@@ -1,12 +1,7 @@
-//! Which cache tier answered, from what was seen from outside.
-//!
-//! An answer that lacks a coin is `none`; one whose oldest coin was older than the TTL when the request was sent
-//! is `stale`; one with a coin that was stored for it while it was open is `upstream`. What remains was served
-//! fresh, from the store as often as users' price reads found all of their coins fresh (less the second reads of
-//! those who had waited for another process's refresh), else from memory.
+//! Which cache tier answered: as seen from outside, and as the service says.
 
 use super::evidence::Lens;
-use crate::record::{CacheClaim, Flags, NONE, RequestRecord};
+use crate::record::{CacheClaim, Tier};
 
 /// Admitted price requests by the tier of their worst coin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,36 +38,20 @@ impl Tiers {
     }
 }
 
-/// The truth about the requests of a window.
+/// What was seen of the requests of a window.
 pub(super) fn seen(lens: &Lens<'_>) -> Tiers {
-    let recording = lens.recording();
     let mut tiers = Tiers::default();
-    let mut fresh = 0;
-    for (request, _) in lens.requests().filter(|(request, _)| request.is_priced_answer()) {
-        if request.flags.has(Flags::NOTHING) {
-            tiers.none += 1;
-        } else if was_stale(request, recording.cache_ttl_ms(), recording.timing.speed) {
-            tiers.stale += 1;
-        } else if request.flags.has(Flags::REFRESHED) {
-            tiers.upstream += 1;
-        } else {
-            fresh += 1;
+    for (request, _) in lens.requests() {
+        match request.tier {
+            Some(Tier::Memory) => tiers.memory += 1,
+            Some(Tier::Store) => tiers.store += 1,
+            Some(Tier::Upstream) => tiers.upstream += 1,
+            Some(Tier::Stale) => tiers.stale += 1,
+            Some(Tier::Nothing) => tiers.none += 1,
+            None => {}
         }
     }
-    let reads = recording
-        .store
-        .sum(recording.buckets.within(&lens.wall))
-        .fresh_price_reads;
-    tiers.store = u64::from(reads).min(fresh);
-    tiers.memory = fresh - tiers.store;
     tiers
-}
-
-/// Whether the oldest coin was past the TTL already when the request was sent. (At the answer it is older by the
-/// time that the request took, which a fast clock makes long.)
-fn was_stale(request: &RequestRecord, ttl_ms: i64, speed: f64) -> bool {
-    let took_wall_ms = f64::from(request.took_us) * speed / 1000.0;
-    request.age_ms != NONE && f64::from(request.age_ms) - took_wall_ms >= ttl_ms as f64
 }
 
 /// What `Cache-Status` says about the same requests.

@@ -45,6 +45,15 @@ pub enum Event {
     },
     /// The lease item changed hands or was asked for.
     Lease(LeaseEvent),
+    /// Prices were read for a user: eventually consistent, unlike the refresh's own read.
+    PriceRead {
+        /// When the store answered.
+        at_us: u64,
+        /// Upper-case symbols that were asked for.
+        symbols: Vec<String>,
+        /// How many of them were found.
+        found: u16,
+    },
     /// A price was written to the store.
     PriceWrite {
         /// When the store answered.

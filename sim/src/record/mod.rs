@@ -3,12 +3,15 @@
 pub mod event;
 
 mod admissions;
+pub(crate) mod answers;
 mod chunks;
 mod emf;
-pub(crate) mod prices;
+mod links;
+mod prices;
 mod recorder;
 mod recording;
 mod requests;
+mod served;
 mod store_totals;
 mod timing;
 mod upstream;
@@ -19,7 +22,7 @@ pub use emf::{EmfTotals, WaitRecord};
 pub use prices::{PriceLedger, PublicationCheck, StoredWrite};
 pub use recorder::Recorder;
 pub use recording::{LoadEnd, LogRecord, ProcessUsage, Recording, RecordingBytes, RecordingSetup, UpdateEnd};
-pub use requests::{CacheClaim, Flags, NONE, NoAnswer, RequestRecord, Route};
+pub use requests::{CacheClaim, Flags, NONE, NoAnswer, RequestRecord, Route, Tier};
 pub use store_totals::{StoreLog, StoreTotals};
 pub use timing::{Buckets, Timing};
 pub use upstream::{CallRecord, HolderKind, LeaseLog, Tenure};

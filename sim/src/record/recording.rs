@@ -6,9 +6,7 @@ use scenarios::wire::RequestLine;
 
 use super::{
     AdmissionRecord, Buckets, CallRecord, Chunks, EmfTotals, LeaseLog, PriceLedger, PublicationCheck,
-    RequestRecord, StoreLog, Timing,
-    event::{Event, StoreCall},
-    store_totals::is_user_price_read,
+    RequestRecord, StoreLog, Timing, event::Event, links::Links,
 };
 
 /// What a recording must know before the first event.
@@ -133,7 +131,7 @@ pub struct Recording {
     pub log_counts: BTreeMap<String, u64>,
     /// Memory and CPU of the service's processes.
     pub usage: BTreeMap<String, ProcessUsage>,
-    cache_ttl_ms: i64,
+    links: Links,
     load_keys: Vec<Vec<u32>>,
     key_index: HashMap<String, u32>,
 }
@@ -148,7 +146,7 @@ impl Recording {
             keys: Vec::new(),
             requests: Chunks::default(),
             admissions: Chunks::default(),
-            prices: PriceLedger::new(setup.timing, &setup.symbols, setup.publication),
+            prices: PriceLedger::new(setup.timing, setup.cache_ttl, &setup.symbols, setup.publication),
             calls: Vec::new(),
             leases: LeaseLog::default(),
             store: StoreLog::default(),
@@ -160,7 +158,7 @@ impl Recording {
             logs: Vec::new(),
             log_counts: BTreeMap::new(),
             usage: BTreeMap::new(),
-            cache_ttl_ms: i64::try_from(setup.cache_ttl.as_millis()).unwrap_or(i64::MAX),
+            links: Links::default(),
             load_keys: Vec::new(),
             key_index: HashMap::new(),
         };
@@ -206,7 +204,10 @@ impl Recording {
                 }
                 self.calls.push(CallRecord::from(&call));
             }
-            Event::Store(call) => self.store_call(&call),
+            Event::Store(call) => {
+                let bucket = self.buckets.index(self.timing.wall_s(call.at_us));
+                self.store.record(bucket, &call);
+            }
             Event::Admission {
                 at_us,
                 key_id,
@@ -215,6 +216,9 @@ impl Recording {
                 count,
             } => {
                 let key = self.key(key_id);
+                if admitted {
+                    self.links.admitted(key, at_us);
+                }
                 let window = i32::try_from(window).unwrap_or(i32::MAX);
                 self.admissions.push(AdmissionRecord {
                     at_us,
@@ -225,6 +229,13 @@ impl Recording {
                 });
             }
             Event::Lease(lease) => self.leases.record(&lease),
+            Event::PriceRead {
+                at_us,
+                symbols,
+                found,
+            } => {
+                self.links.read(self.prices.read(at_us, &symbols, found));
+            }
             Event::PriceWrite {
                 at_us,
                 symbol,
@@ -276,23 +287,10 @@ impl Recording {
         let key = line.key.and_then(|index| keys?.get(index as usize).copied());
         let mut record = RequestRecord::of(load, line, key);
         if record.is_priced_answer() {
-            self.prices.complete(line, &mut record, &self.leases);
+            self.prices
+                .complete(line, &mut record, &mut self.links, &self.leases);
         }
         self.requests.push(record);
-    }
-
-    fn store_call(&mut self, call: &StoreCall) {
-        let fresh = is_user_price_read(call)
-            && call.found == call.items
-            && self.prices.is_fresh_at(call.at_us, self.cache_ttl_ms);
-        let bucket = self.buckets.index(self.timing.wall_s(call.at_us));
-        self.store.record(bucket, call, fresh);
-    }
-
-    /// How long the service as started takes a price for fresh, wall ms.
-    #[must_use]
-    pub fn cache_ttl_ms(&self) -> i64 {
-        self.cache_ttl_ms
     }
 
     /// What the recording takes in memory.
@@ -315,7 +313,7 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::prices::tests::Hundred;
+    use crate::record::answers::tests::Hundred;
 
     fn recording() -> Recording {
         Recording::new(RecordingSetup {

@@ -44,6 +44,8 @@ pub struct RequestRecord {
     pub route: Route,
     /// What `Cache-Status` says.
     pub claim: CacheClaim,
+    /// Where its worst coin came from, seen from outside; none for what is no admitted price request.
+    pub tier: Option<Tier>,
     /// What else is known.
     pub flags: Flags,
     /// How many symbols it asked for.
@@ -93,6 +95,7 @@ impl RequestRecord {
                 .cache_status
                 .as_deref()
                 .map_or(CacheClaim::None, CacheClaim::of),
+            tier: None,
             flags,
             asked: u8::try_from(line.asked.len()).unwrap_or(u8::MAX),
             error: NoAnswer::of(line.error.as_deref()),
@@ -155,13 +158,10 @@ impl Flags {
     pub const MISSING: Self = Self(1 << 4);
     /// A price was served that is older than one which the same instance had served before.
     pub const BACKWARDS: Self = Self(1 << 5);
-    /// A coin was fetched for this request: its price was stored between send and answer, by an API process
-    /// or while there was nothing else to serve.
-    pub const REFRESHED: Self = Self(1 << 6);
     /// At least one coin had nothing servable.
     pub const NOTHING: Self = Self(1 << 7);
     /// A served price was never seen in a store write; its age is what the `Age` header says.
-    pub const UNTRACED: Self = Self(1 << 8);
+    pub const UNTRACED: Self = Self(1 << 6);
 
     /// Whether all of `other` is set.
     #[must_use]
@@ -175,6 +175,21 @@ impl Flags {
             self.0 |= other.0;
         }
     }
+}
+
+/// Where the worst coin of an answer came from, seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// Process memory: fresh, and not read from the store.
+    Memory,
+    /// DynamoDB: read there, and fresh.
+    Store,
+    /// A refresh from CoinGecko that the request waited for, its own or another's.
+    Upstream,
+    /// Older than the TTL when the service looked.
+    Stale,
+    /// At least one coin had nothing servable.
+    Nothing,
 }
 
 /// The routes of the service.

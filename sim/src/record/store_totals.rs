@@ -1,6 +1,6 @@
 //! Requests to the store, added up in buckets of wall time.
 
-use super::event::{StoreCall, StoreOp, StoreSubject};
+use super::event::{StoreCall, StoreOp};
 
 /// What the store did in one bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,10 +13,6 @@ pub struct StoreTotals {
     pub rcu: f64,
     /// Write capacity units.
     pub wcu: f64,
-    /// Users' price reads (eventually consistent) that found every coin, each of them fresh.
-    pub fresh_price_reads: u32,
-    /// Users' price reads that did not.
-    pub other_price_reads: u32,
 }
 
 impl StoreTotals {
@@ -38,16 +34,8 @@ impl StoreTotals {
             writes: self.writes + other.writes,
             rcu: self.rcu + other.rcu,
             wcu: self.wcu + other.wcu,
-            fresh_price_reads: self.fresh_price_reads + other.fresh_price_reads,
-            other_price_reads: self.other_price_reads + other.other_price_reads,
         }
     }
-}
-
-/// Whether a call is a user's read of prices, as opposed to the refresh's own filter read.
-#[must_use]
-pub(super) fn is_user_price_read(call: &StoreCall) -> bool {
-    call.op == StoreOp::BatchGetItem && call.subject == StoreSubject::Prices && !call.consistent
 }
 
 /// Totals by bucket, and what the front itself cost.
@@ -65,21 +53,13 @@ pub struct StoreLog {
 }
 
 impl StoreLog {
-    /// Adds a call to its bucket; `fresh` tells whether a user's price read found all coins, fresh.
-    pub fn record(&mut self, bucket: u32, call: &StoreCall, fresh: bool) {
+    /// Adds a call to its bucket.
+    pub fn record(&mut self, bucket: u32, call: &StoreCall) {
         let index = bucket as usize;
         if self.buckets.len() <= index {
             self.buckets.resize(index + 1, StoreTotals::default());
         }
-        let totals = &mut self.buckets[index];
-        totals.add(call);
-        if is_user_price_read(call) {
-            if fresh {
-                totals.fresh_price_reads += 1;
-            } else {
-                totals.other_price_reads += 1;
-            }
-        }
+        self.buckets[index].add(call);
         self.calls += 1;
         self.store_us += u64::from(call.store_us);
         self.front_us += u64::from(call.front_us);
@@ -113,15 +93,16 @@ impl StoreLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::event::StoreSubject;
 
-    fn call(op: StoreOp, consistent: bool, rcu: f64) -> StoreCall {
+    fn call(op: StoreOp, rcu: f64) -> StoreCall {
         StoreCall {
             at_us: 0,
             store_us: 100,
             front_us: 10,
             op,
             subject: StoreSubject::Prices,
-            consistent,
+            consistent: false,
             items: 3,
             found: 3,
             status: 200,
@@ -131,25 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn adds_up_by_bucket_and_tells_users_reads_apart() {
+    fn adds_up_by_bucket() {
         let mut log = StoreLog::default();
-        log.record(0, &call(StoreOp::BatchGetItem, false, 1.5), true);
-        log.record(2, &call(StoreOp::BatchGetItem, false, 1.5), false);
-        log.record(2, &call(StoreOp::BatchGetItem, true, 3.0), true);
-        log.record(2, &call(StoreOp::UpdateItem, false, 0.0), false);
+        log.record(0, &call(StoreOp::BatchGetItem, 1.5));
+        log.record(2, &call(StoreOp::GetItem, 4.5));
+        log.record(2, &call(StoreOp::UpdateItem, 0.0));
         let all = log.sum(0..99);
-        assert_eq!(
-            (
-                all.reads,
-                all.writes,
-                all.fresh_price_reads,
-                all.other_price_reads
-            ),
-            (3, 1, 1, 1)
-        );
+        assert_eq!((all.reads, all.writes), (2, 1));
         assert!((all.rcu - 6.0).abs() < 1e-9);
         assert_eq!(log.sum(1..2), StoreTotals::default());
-        assert_eq!(log.sum(2..3).reads, 2);
+        assert_eq!(log.sum(2..3).reads, 1);
         assert_eq!(log.front_mean_us(), Some(10.0));
     }
 }

@@ -1,0 +1,444 @@
+//! What an answer was worth: how old, whether true and complete, and which tier it came from, by what was
+//! published and stored and read.
+
+use scenarios::wire::{RequestLine, ServedPrice};
+
+use super::{
+    links::{Links, Reads},
+    prices::PriceLedger,
+    requests::{Flags, NONE, RequestRecord, Tier},
+    upstream::{HolderKind, LeaseLog},
+};
+
+/// Whoever reads the store within this time of its admission, real µs, has not waited for a refresh before.
+const AT_ONCE_US: u64 = 50_000;
+
+/// What has been found out about an answer so far.
+#[derive(Default)]
+struct Answer {
+    flags: Flags,
+    oldest_fetch_ms: Option<i64>,
+    newest_fetch_ms: Option<i64>,
+    oldest_update_ms: Option<i64>,
+    error_bp: Option<f32>,
+}
+
+impl Answer {
+    fn fetched(&mut self, fetched_ms: i64) {
+        self.oldest_fetch_ms = Some(
+            self.oldest_fetch_ms
+                .map_or(fetched_ms, |known| known.min(fetched_ms)),
+        );
+        self.newest_fetch_ms = self.newest_fetch_ms.max(Some(fetched_ms));
+    }
+}
+
+impl PriceLedger {
+    /// Compares an answer with what was published and stored, and completes its record.
+    pub(super) fn complete(
+        &mut self,
+        line: &RequestLine,
+        record: &mut RequestRecord,
+        links: &mut Links,
+        leases: &LeaseLog,
+    ) {
+        let wall_ms = self.timing.wall_ms(line.answered_us);
+        let claimed_ms = line.age_s.map(|age| wall_ms - i64::from(age) * 1000);
+        let mut answer = Answer::default();
+        match line.status {
+            200 => {
+                for served in &line.prices {
+                    self.compare(line, served, claimed_ms, &mut answer);
+                }
+                self.look_for_missing(line, &mut answer);
+            }
+            // It carries no prices: of the fetches that were stored for its coins, the one that its `Age` names.
+            304 => {
+                let near_ms = claimed_ms.unwrap_or(wall_ms);
+                if let Some(fetched) = self.fetch_near(&line.asked, line.answered_us, near_ms) {
+                    answer.fetched(fetched);
+                }
+            }
+            _ => answer.flags.set(Flags::NOTHING, true),
+        }
+        let since = |ms: Option<i64>| {
+            ms.map_or(NONE, |ms| {
+                u32::try_from((wall_ms - ms).max(0)).unwrap_or(NONE - 1)
+            })
+        };
+        record.age_ms = since(answer.oldest_fetch_ms);
+        record.data_age_ms = since(answer.oldest_update_ms);
+        record.error_bp = answer.error_bp.unwrap_or(f32::NAN);
+        record.flags.set(answer.flags, true);
+        let admitted_us = links.arrival(record.key, line.sent_us, line.answered_us);
+        let from_us = admitted_us.unwrap_or(line.sent_us);
+        let reads = links.reads(self.coins(&line.asked), from_us, line.answered_us);
+        record.tier = Some(self.tier(line, &answer, from_us, reads, leases));
+    }
+
+    /// Compares one price with what was stored and published.
+    fn compare(
+        &mut self,
+        line: &RequestLine,
+        served: &ServedPrice,
+        claimed_ms: Option<i64>,
+        answer: &mut Answer,
+    ) {
+        let wall_ms = self.timing.wall_ms(line.answered_us);
+        let Some(index) = self.place(&served.symbol) else {
+            answer.flags.set(Flags::WRONG, true);
+            return;
+        };
+        let updated = served.updated_ms;
+        answer.oldest_update_ms = Some(
+            answer
+                .oldest_update_ms
+                .map_or(updated, |known| known.min(updated)),
+        );
+        if let Some(write) = self.symbols[index].written(served, line.answered_us, claimed_ms) {
+            answer.flags.set(Flags::WRONG, !write.valid);
+            answer.fetched(write.fetched_ms);
+        } else {
+            let start_ms = self.timing.start_ms;
+            let valid = self
+                .publication
+                .published(&served.symbol, &served.price, updated, start_ms, wall_ms);
+            answer.flags.set(Flags::WRONG, !valid);
+            answer.flags.set(Flags::UNTRACED, true);
+            claimed_ms.into_iter().for_each(|claimed| answer.fetched(claimed));
+        }
+        let served_log = &mut self.symbols[index].served;
+        let back = served_log.goes_back(line.target, updated, line.sent_us, line.answered_us);
+        answer.flags.set(Flags::BACKWARDS, back);
+        let market = self.publication.market_price(&served.symbol, wall_ms);
+        if let Ok(price) = served.price.parse::<f64>()
+            && market > 0.0
+        {
+            let error_bp = ((price - market).abs() / market * 1e4) as f32;
+            answer.error_bp = Some(answer.error_bp.map_or(error_bp, |worst| worst.max(error_bp)));
+        }
+    }
+
+    /// Looks for coins that were asked for and left out.
+    fn look_for_missing(&self, line: &RequestLine, answer: &mut Answer) {
+        let is_served = |symbol: &&String| line.prices.iter().any(|price| price.symbol == **symbol);
+        for symbol in line.asked.iter().filter(|symbol| !is_served(symbol)) {
+            answer.flags.set(Flags::NOTHING, true);
+            answer.flags.set(
+                Flags::MISSING,
+                self.was_servable(symbol, line.sent_us, line.answered_us),
+            );
+        }
+    }
+
+    /// Where the worst coin came from. `from_us` is when the service began to look for prices.
+    ///
+    /// Stale is what was past its TTL when the service looked. (When the client had the answer it was older still,
+    /// which a fast clock makes matter; a read that found it wanting settles the doubt.)
+    fn tier(
+        &self,
+        line: &RequestLine,
+        answer: &Answer,
+        from_us: u64,
+        reads: Reads,
+        leases: &LeaseLog,
+    ) -> Tier {
+        let (begun_ms, ended_ms) = (
+            self.timing.wall_ms(from_us),
+            self.timing.wall_ms(line.answered_us),
+        );
+        let was_stale = answer.oldest_fetch_ms.is_some_and(|fetched| {
+            let is_past = |at_ms: i64| at_ms - fetched >= self.cache_ttl_ms;
+            is_past(begun_ms) || (is_past(ended_ms) && reads.found_wanting)
+        });
+        let read_at_once = reads.fresh_us.is_some_and(|at_us| at_us < from_us + AT_ONCE_US);
+        match () {
+            () if answer.flags.has(Flags::NOTHING) => Tier::Nothing,
+            () if was_stale => Tier::Stale,
+            () if reads.found_wanting || !read_at_once => {
+                if self.waited(line, answer, from_us, leases) {
+                    Tier::Upstream
+                } else if reads.fresh_us.is_some() {
+                    Tier::Store
+                } else {
+                    Tier::Memory
+                }
+            }
+            () => Tier::Store,
+        }
+    }
+
+    /// Whether a request waited for the refresh that brought its prices: it was at the service when they were
+    /// stored, and either an API process had fetched them (for its users, that is), or there was nothing else to
+    /// serve.
+    fn waited(&self, line: &RequestLine, answer: &Answer, from_us: u64, leases: &LeaseLog) -> bool {
+        let stored_us = answer.newest_fetch_ms.and_then(|fetched| self.stored_us(fetched));
+        stored_us.is_some_and(|stored_us| {
+            let was_servable = |symbol: &String| self.was_servable(symbol, from_us, from_us);
+            stored_us > from_us
+                && (leases.holder_at(stored_us) == Some(HolderKind::Api)
+                    || !line.asked.iter().all(was_servable))
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::record::{
+        PublicationCheck, Timing,
+        event::{LeaseAction, LeaseEvent},
+        links::PriceRead,
+    };
+
+    /// Publishes only the price 100 at any time; the market stands at 101.
+    #[derive(Debug)]
+    pub(crate) struct Hundred;
+
+    impl PublicationCheck for Hundred {
+        fn published(&self, _: &str, price: &str, _: i64, _: i64, _: i64) -> bool {
+            price.parse() == Ok(100.0)
+        }
+
+        fn market_price(&self, _: &str, _: i64) -> f64 {
+            101.0
+        }
+    }
+
+    pub(crate) const START_MS: i64 = 1_772_409_600_000;
+
+    pub(crate) fn ledger() -> PriceLedger {
+        let timing = Timing {
+            start_ms: START_MS,
+            speed: 10.0,
+            duration: Duration::from_secs(600),
+        };
+        PriceLedger::new(
+            timing,
+            Duration::from_secs(120),
+            &["BTC".to_owned(), "ETH".to_owned()],
+            Arc::new(Hundred),
+        )
+    }
+
+    fn line(sent_us: u64, answered_us: u64, asked: &[&str], prices: &[(&str, &str, i64)]) -> RequestLine {
+        RequestLine {
+            due_us: sent_us,
+            sent_us,
+            answered_us,
+            route: "/prices".to_owned(),
+            owed: 200,
+            status: 200,
+            asked: asked.iter().map(|s| (*s).to_owned()).collect(),
+            prices: prices
+                .iter()
+                .map(|(symbol, price, updated_ms)| ServedPrice {
+                    symbol: (*symbol).to_owned(),
+                    price: (*price).to_owned(),
+                    updated_ms: START_MS + updated_ms,
+                })
+                .collect(),
+            ..RequestLine::default()
+        }
+    }
+
+    fn complete(ledger: &mut PriceLedger, line: &RequestLine) -> RequestRecord {
+        let mut record = RequestRecord::of(0, line, None);
+        ledger.complete(line, &mut record, &mut Links::default(), &LeaseLog::default());
+        record
+    }
+
+    /// Stored at real 1 s: fetched at wall 9 s, updated at wall 4 s, servable for 300 wall seconds.
+    pub(crate) fn store(ledger: &mut PriceLedger, symbol: &str) {
+        ledger.write(
+            1_000_000,
+            symbol,
+            "100.0",
+            START_MS + 4_000,
+            START_MS + 9_000,
+            START_MS / 1000 + 300,
+        );
+    }
+
+    #[test]
+    fn ages_come_from_the_write_behind_the_price() {
+        let mut ledger = ledger();
+        store(&mut ledger, "BTC");
+        let record = complete(
+            &mut ledger,
+            &line(1_900_000, 2_000_000, &["BTC"], &[("BTC", "100", 4_000)]),
+        );
+        assert_eq!((record.age_ms, record.data_age_ms), (11_000, 16_000));
+        assert!((record.error_bp - 99.0099).abs() < 1e-2);
+        assert_eq!(record.flags, Flags::default());
+    }
+
+    #[test]
+    fn a_price_that_was_never_published_is_wrong() {
+        let mut ledger = ledger();
+        store(&mut ledger, "BTC");
+        let record = complete(
+            &mut ledger,
+            &line(1_900_000, 2_000_000, &["BTC"], &[("BTC", "99", 4_000)]),
+        );
+        assert!(record.flags.has(Flags::WRONG) && record.flags.has(Flags::UNTRACED));
+
+        ledger.write(2_000_000, "ETH", "7", START_MS, START_MS, START_MS / 1000 + 300);
+        assert_eq!(ledger.invalid_writes(), 1);
+        let record = complete(
+            &mut ledger,
+            &line(2_900_000, 3_000_000, &["ETH"], &[("ETH", "7.0", 0)]),
+        );
+        assert!(record.flags.has(Flags::WRONG) && !record.flags.has(Flags::UNTRACED));
+    }
+
+    #[test]
+    fn a_coin_is_missing_only_while_the_store_could_serve_it() {
+        let mut ledger = ledger();
+        store(&mut ledger, "BTC");
+        let missing = |ledger: &mut PriceLedger, sent, answered| {
+            let record = complete(ledger, &line(sent, answered, &["BTC", "ETH"], &[]));
+            assert!(record.flags.has(Flags::NOTHING));
+            record.flags.has(Flags::MISSING)
+        };
+        assert!(
+            !missing(&mut ledger, 900_000, 1_100_000),
+            "stored after the request was sent"
+        );
+        assert!(missing(&mut ledger, 1_100_000, 1_200_000));
+        assert!(
+            !missing(&mut ledger, 29_900_000, 30_100_000),
+            "its time to live ends while the request is open"
+        );
+    }
+
+    #[test]
+    fn equal_data_stored_twice_are_told_apart_by_age() {
+        let mut ledger = ledger();
+        store(&mut ledger, "BTC");
+        ledger.write(
+            2_000_000,
+            "BTC",
+            "100",
+            START_MS + 4_000,
+            START_MS + 19_000,
+            START_MS / 1000 + 300,
+        );
+        let mut serve = |age_s| {
+            let mut line = line(2_100_000, 2_100_000, &["BTC"], &[("BTC", "100", 4_000)]);
+            line.age_s = age_s;
+            complete(&mut ledger, &line).age_ms
+        };
+        assert_eq!(serve(Some(2)), 2_000);
+        assert_eq!(serve(Some(12)), 12_000);
+        assert_eq!(serve(None), 12_000, "without Age the older is assumed");
+    }
+
+    /// The tier of an answer to a request for BTC that was at the service from `from_us` to `to_us`.
+    fn tier(
+        ledger: &mut PriceLedger,
+        leases: &LeaseLog,
+        reads: &[PriceRead],
+        from_us: u64,
+        to_us: u64,
+    ) -> Option<Tier> {
+        let line = line(from_us, to_us, &["BTC"], &[("BTC", "100", 4_000)]);
+        let mut record = RequestRecord::of(0, &line, None);
+        let mut links = Links::default();
+        reads.iter().for_each(|read| links.read(*read));
+        ledger.complete(&line, &mut record, &mut links, leases);
+        record.tier
+    }
+
+    #[test]
+    fn the_tier_is_told_by_reads_refreshes_and_age() {
+        let mut ledger = ledger();
+        let mut leases = LeaseLog::default();
+        leases.record(&LeaseEvent {
+            at_us: 900_000,
+            holder: "api-aa".to_owned(),
+            action: LeaseAction::Acquire,
+            held: true,
+        });
+        let before = ledger.read(960_000, &["BTC".to_owned()], 0);
+        store(&mut ledger, "BTC");
+        let after = |at_us| ledger.read(at_us, &["BTC".to_owned()], 1);
+        let (soon, later) = (after(1_101_000), after(1_080_000));
+        let stale = after(13_001_000);
+        let mut told = |reads: &[PriceRead], from, to| tier(&mut ledger, &leases, reads, from, to);
+        assert_eq!(told(&[], 1_100_000, 1_101_000), Some(Tier::Memory));
+        assert_eq!(told(&[soon], 1_100_000, 1_102_000), Some(Tier::Store));
+        assert_eq!(
+            told(&[before], 950_000, 1_002_000),
+            Some(Tier::Upstream),
+            "it waited for its own refresh"
+        );
+        assert_eq!(
+            told(&[], 950_000, 1_002_000),
+            Some(Tier::Upstream),
+            "it knew that reading was in vain"
+        );
+        assert_eq!(
+            told(&[before, later], 950_000, 1_082_000),
+            Some(Tier::Upstream),
+            "it read again"
+        );
+        assert_eq!(
+            told(&[later], 990_000, 1_082_000),
+            Some(Tier::Upstream),
+            "it read only after waiting"
+        );
+        let overlapping = PriceRead {
+            at_us: 1_001_000,
+            ..soon
+        };
+        assert_eq!(
+            told(&[overlapping], 999_000, 1_002_000),
+            Some(Tier::Store),
+            "the refresh was just over"
+        );
+        assert_eq!(told(&[stale], 13_000_000, 13_002_000), Some(Tier::Stale));
+        assert_eq!(
+            told(&[], 12_899_000, 12_901_000),
+            Some(Tier::Memory),
+            "it aged on its way"
+        );
+        assert_eq!(
+            told(&[stale], 12_899_000, 13_100_000),
+            Some(Tier::Stale),
+            "it aged before it was looked for"
+        );
+    }
+
+    #[test]
+    fn who_has_something_to_serve_does_not_wait_for_the_updater() {
+        let mut ledger = ledger();
+        let mut leases = LeaseLog::default();
+        leases.record(&LeaseEvent {
+            at_us: 900_000,
+            holder: "update-aa".to_owned(),
+            action: LeaseAction::Acquire,
+            held: true,
+        });
+        store(&mut ledger, "BTC");
+        assert_eq!(
+            tier(&mut ledger, &leases, &[], 950_000, 1_050_000),
+            Some(Tier::Upstream),
+            "it had nothing"
+        );
+        ledger.write(
+            2_000_000,
+            "BTC",
+            "100",
+            START_MS + 4_000,
+            START_MS + 19_000,
+            START_MS / 1000 + 300,
+        );
+        assert_eq!(
+            tier(&mut ledger, &leases, &[], 1_990_000, 2_010_000),
+            Some(Tier::Memory)
+        );
+    }
+}
