@@ -1,4 +1,15 @@
 //! What is played: the scenario format, the built-in scenarios, and the journeys of their users.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`format`] | scenario files: from text to a checked [`format::Scenario`] |
+//! | [`suites`] | the built-in scenarios |
+//! | [`schema`] | the format as a JSON Schema |
+//! | [`wire`] | what the harness and a load generator say to each other |
+//! | [`play`] | the load generator's process, and what its two engines share |
+//! | `journeys`, `open` | the engines: goose users in a closed loop, arrivals in an open one |
+//! | `request` | from a template to a path, from an answer to a line |
+//! | `draw` | everything that is drawn, from the one seed |
 
 /// Build id of this crate and the lockfile: harness and load generator must agree on it.
 pub const BUILD_ID: &str = env!("BUILD_ID");
