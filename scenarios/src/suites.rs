@@ -126,7 +126,10 @@ fn read(path: &Path) -> Result<Found, Box<Diagnostic>> {
     let file = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Found { file, text }),
-        Err(error) => Err(Box::new(Diagnostic::error(format!("cannot read {file}: {error}"), None))),
+        Err(error) => Err(Box::new(Diagnostic::error(
+            format!("cannot read {file}: {error}"),
+            None,
+        ))),
     }
 }
 

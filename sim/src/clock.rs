@@ -136,7 +136,14 @@ mod tests {
 
         let twenty = clock.instant_of_wall(Duration::from_secs(20));
         let start = clock.instant_of_wall(Duration::ZERO);
-        assert_eq!(twenty - start, Duration::from_secs(2), "20 wall seconds are 2 real seconds");
-        assert!(start >= made + Duration::from_secs(3600), "it never begins before its lead is over");
+        assert_eq!(
+            twenty - start,
+            Duration::from_secs(2),
+            "20 wall seconds are 2 real seconds"
+        );
+        assert!(
+            start >= made + Duration::from_secs(3600),
+            "it never begins before its lead is over"
+        );
     }
 }

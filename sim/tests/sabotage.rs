@@ -14,11 +14,31 @@ struct Sabotage {
 }
 
 const SABOTAGES: [Sabotage; 5] = [
-    Sabotage { what: "prices expire five times too early", flags: &["--env", "CACHE_TTL_SECONDS=/5"], guard: "steady" },
-    Sabotage { what: "a failed attempt is never retried", flags: &["--env", "RETRY_ATTEMPTS=1"], guard: "coingecko-429" },
-    Sabotage { what: "answers are never compressed", flags: &["--env", "COMPRESSION=off"], guard: "gzip-watchlist" },
-    Sabotage { what: "clients get twice their limit", flags: &["--env", "RATE_LIMIT_PER_MINUTE=*2"], guard: "client-over-limit" },
-    Sabotage { what: "the lease is given to whoever asks", flags: &["--sabotage", "drop-lease-condition"], guard: "cold-cache" },
+    Sabotage {
+        what: "prices expire five times too early",
+        flags: &["--env", "CACHE_TTL_SECONDS=/5"],
+        guard: "steady",
+    },
+    Sabotage {
+        what: "a failed attempt is never retried",
+        flags: &["--env", "RETRY_ATTEMPTS=1"],
+        guard: "coingecko-429",
+    },
+    Sabotage {
+        what: "answers are never compressed",
+        flags: &["--env", "COMPRESSION=off"],
+        guard: "gzip-watchlist",
+    },
+    Sabotage {
+        what: "clients get twice their limit",
+        flags: &["--env", "RATE_LIMIT_PER_MINUTE=*2"],
+        guard: "client-over-limit",
+    },
+    Sabotage {
+        what: "the lease is given to whoever asks",
+        flags: &["--sabotage", "drop-lease-condition"],
+        guard: "cold-cache",
+    },
 ];
 
 #[test]
@@ -51,11 +71,21 @@ fn each_break_fails_exactly_the_scenario_that_guards_it() {
 /// Names of the scenarios whose `report.json` below `out` says `failed`.
 fn failed_scenarios(out: &Path) -> BTreeSet<String> {
     let mut failed = BTreeSet::new();
-    for entry in std::fs::read_dir(out).expect("the output folder exists").flatten() {
-        let Ok(text) = std::fs::read_to_string(entry.path().join("real/report.json")) else { continue };
+    for entry in std::fs::read_dir(out)
+        .expect("the output folder exists")
+        .flatten()
+    {
+        let Ok(text) = std::fs::read_to_string(entry.path().join("real/report.json")) else {
+            continue;
+        };
         let report: serde_json::Value = serde_json::from_str(&text).expect("report.json is JSON");
         if report["verdict"] == "failed" {
-            failed.insert(report["scenario"].as_str().expect("a scenario has a name").to_owned());
+            failed.insert(
+                report["scenario"]
+                    .as_str()
+                    .expect("a scenario has a name")
+                    .to_owned(),
+            );
         }
     }
     failed

@@ -174,7 +174,11 @@ impl World {
         let scenario = Arc::clone(&spec.scenario);
         let schedule = Schedule::of(&scenario.stack, spec.seed);
         let stack = Stack::start(&spec).await?;
-        Ok(Self { scenario, schedule, stack })
+        Ok(Self {
+            scenario,
+            schedule,
+            stack,
+        })
     }
 
     /// How long the stack took to its last part's first answer, real time.
@@ -185,11 +189,7 @@ impl World {
 
     /// Plays the scenario to its end, to the first failure, or until `stop` becomes true; then takes the world down
     /// in order. `tick` hears where it is, several times a second.
-    pub async fn play(
-        mut self,
-        mut stop: watch::Receiver<bool>,
-        tick: impl Fn(&Tick),
-    ) -> (Played, Remains) {
+    pub async fn play(mut self, mut stop: watch::Receiver<bool>, tick: impl Fn(&Tick)) -> (Played, Remains) {
         let begun = Instant::now();
         let ended = self.until_the_end(&mut stop, tick).await;
         let took = begun.elapsed();
@@ -198,8 +198,20 @@ impl World {
     }
 
     async fn until_the_end(&mut self, stop: &mut watch::Receiver<bool>, tick: impl Fn(&Tick)) -> Ended {
-        let Self { scenario, schedule, stack } = self;
-        let Stack { clock, recorder, instances, loads, updates, requests, .. } = stack;
+        let Self {
+            scenario,
+            schedule,
+            stack,
+        } = self;
+        let Stack {
+            clock,
+            recorder,
+            instances,
+            loads,
+            updates,
+            requests,
+            ..
+        } = stack;
         let end = clock.instant_of_wall(scenario.duration);
         let deaths = select_all(instances.iter().map(|instance| Box::pin(instance.died())));
         let samples = sample(pids(instances), recorder.clone());
@@ -207,21 +219,32 @@ impl World {
             loop {
                 tokio::time::sleep(TICK_EVERY).await;
                 let wall = clock.wall_since_start(clock.now_us()).min(scenario.duration);
-                let active = scenario.faults.iter().filter(|fault| fault.span_in_time().contains(&wall));
+                let active = scenario
+                    .faults
+                    .iter()
+                    .filter(|fault| fault.span_in_time().contains(&wall));
                 let faults = active.map(|fault| fault.name.clone()).collect();
-                tick(&Tick { wall, requests: requests.load(Ordering::Relaxed), faults });
+                tick(&Tick {
+                    wall,
+                    requests: requests.load(Ordering::Relaxed),
+                    faults,
+                });
             }
         };
         let updates = async {
             let fired = updates.fire(*schedule, scenario.duration);
             // One that is still running then is ended; that is no failure of its own.
-            tokio::time::timeout_at(end + UPDATE_BEYOND_END, fired).await.unwrap_or(Ok(()))
+            tokio::time::timeout_at(end + UPDATE_BEYOND_END, fired)
+                .await
+                .unwrap_or(Ok(()))
         };
         let played = async {
             let drain = load::ANSWER_TIMEOUT + DRAIN_BEYOND_ANSWER;
             let loads = async {
                 let all = try_join_all(loads.iter().map(load::LoadChild::played));
-                tokio::time::timeout_at(end + drain, all).await.map_err(|_| WorldError::LoadStuck(drain))?
+                tokio::time::timeout_at(end + drain, all)
+                    .await
+                    .map_err(|_| WorldError::LoadStuck(drain))?
             };
             let time = async {
                 tokio::time::sleep_until(end).await;
@@ -244,7 +267,14 @@ impl World {
 
     /// Users first, then updates, then the API, then what they all talk to.
     async fn take_down(self) -> (Vec<String>, Remains) {
-        let Stack { recorder, instances, loads, updates, backing, .. } = self.stack;
+        let Stack {
+            recorder,
+            instances,
+            loads,
+            updates,
+            backing,
+            ..
+        } = self.stack;
         let loads = join_all(loads.into_iter().map(|load| async {
             let name = load.name().to_owned();
             (name, load.stop(STOP_WITHIN).await)
@@ -258,13 +288,19 @@ impl World {
         }))
         .await;
         let stopped = loads.into_iter().chain(instances);
-        let killed = stopped.filter(|(_, killed)| *killed == Killed::Yes).map(|(name, _)| name).collect();
+        let killed = stopped
+            .filter(|(_, killed)| *killed == Killed::Yes)
+            .map(|(name, _)| name)
+            .collect();
         (killed, backing.stop().await)
     }
 }
 
 fn pids(instances: &[Instance]) -> Vec<(String, u32)> {
-    instances.iter().map(|instance| (instance.name().to_owned(), instance.pid())).collect()
+    instances
+        .iter()
+        .map(|instance| (instance.name().to_owned(), instance.pid()))
+        .collect()
 }
 
 /// Samples for as long as it is polled.
