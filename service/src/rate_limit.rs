@@ -304,7 +304,7 @@ mod tests {
                 .map(|start| admitted.iter().filter(|at| (*start..start + WINDOW_MS).contains(*at)).count())
                 .max()
                 .unwrap_or(0);
-            prop_assert!(worst <= 2 * limit as usize - 1, "{worst} in an exact minute at a limit of {limit}");
+            prop_assert!(worst < 2 * limit as usize, "{worst} in an exact minute at a limit of {limit}");
         }
 
         #[test]

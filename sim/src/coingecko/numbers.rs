@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_given_precision_rounds() {
-        let at = |text| price(2400.256_789, Precision::parse(Some(text)));
+        let at = |text| price(2_400.256_789, Precision::parse(Some(text)));
         assert_eq!(
             ["full", "0", "1", "2", "18", "19", "x"].map(at),
             [

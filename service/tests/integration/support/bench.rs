@@ -71,7 +71,7 @@ impl Emf for Documents {
 }
 
 /// What CoinGecko answers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct CannedUpstream {
     pub(crate) status: StatusCode,
     pub(crate) body: &'static str,
