@@ -95,7 +95,7 @@ impl PriceLedger {
                 .oldest_update_ms
                 .map_or(updated, |known| known.min(updated)),
         );
-        if let Some(write) = self.symbols[index].written(served, line.answered_us, claimed_ms) {
+        if let Some(write) = self.symbols[index].written(served, claimed_ms) {
             answer.flags.set(Flags::WRONG, !write.valid);
             answer.fetched(write.fetched_ms);
         } else {

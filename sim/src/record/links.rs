@@ -9,7 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 
 /// What clocks of two processes may differ by, real µs.
-const SLACK_US: u64 = 1_000;
+const SLACK_US: u64 = 3_000;
 /// Reads that no request has claimed; older ones belong to requests that were never heard of.
 const UNCLAIMED: usize = 4096;
 

@@ -254,18 +254,12 @@ impl PriceLedger {
 impl SymbolLedger {
     /// The write that a served price came from. When the same data were stored more than once (only `fetchedAt`
     /// moved), the one that the `Age` header comes nearest to; without one, the oldest.
-    pub(super) fn written(
-        &self,
-        served: &ServedPrice,
-        answered_us: u64,
-        claimed_ms: Option<i64>,
-    ) -> Option<Write> {
+    pub(super) fn written(&self, served: &ServedPrice, claimed_ms: Option<i64>) -> Option<Write> {
         let price = number(&served.price)?;
         let mut same = self
             .writes
             .iter()
             .rev()
-            .skip_while(|write| write.at_us > answered_us)
             .skip_while(|write| write.updated_ms > served.updated_ms)
             .filter(|write| write.updated_ms == served.updated_ms && write.price == Some(price));
         let newest = *same.next()?;
