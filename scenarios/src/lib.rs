@@ -2,7 +2,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`format`] | scenario files: from text to a checked [`format::Scenario`] |
+//! | [`mod@format`] | scenario files: from text to a checked [`format::Scenario`] |
 //! | [`suites`] | the built-in scenarios |
 //! | [`schema`] | the format as a JSON Schema |
 //! | [`wire`] | what the harness and a load generator say to each other |

@@ -1,6 +1,6 @@
 //! From the environment to a running process: plain HTTP or Lambda, one update or one each interval.
 //!
-//! The binaries are thin calls of [`api`], [`update`] and [`keys`], and end with [`exit_code`].
+//! The binaries are thin calls of [`fn@api`], [`fn@update`] and [`fn@keys`], and end with [`exit_code`].
 
 mod api;
 mod keys;

@@ -1,6 +1,6 @@
 //! A scenario as meant: what is played, on which stack, with which faults, and what must hold.
 //!
-//! These types carry no serde: [`parse`](super::parse) makes them from a file, and everything in them has been
+//! These types carry no serde: [`parse`](fn@super::parse) makes them from a file, and everything in them has been
 //! checked. All times of a scenario are production (wall) time since its start.
 
 use std::fmt;

@@ -7,7 +7,7 @@
 //! - [`errors`], [`headers`]: everything else that is sent
 //! - [`limits`]: plans, keys, minute windows, monthly credits
 //! - [`publication`]: what was true when, for the judge
-//! - [`mount`]: the engine on a real socket; [`alone`]: that, as a command
+//! - [`mod@mount`]: the engine on a real socket; [`alone`]: that, as a command
 //!
 //! Nothing is shared with the service's client: bodies are written from templates of their own, so that a
 //! misnamed field cannot cancel out. The fake answers at once; only a fault makes it slow.
