@@ -19,7 +19,10 @@ pub(super) fn compare(lens: &Lens<'_>) -> Vec<Claim> {
 }
 
 fn claim(what: &str, by: &str, seen: f64, claimed: Option<f64>, total: f64) -> Claim {
-    let tolerance = (total * SHARE).max(COUNTS);
+    tolerant(what, by, seen, claimed, (total * SHARE).max(COUNTS))
+}
+
+fn tolerant(what: &str, by: &str, seen: f64, claimed: Option<f64>, tolerance: f64) -> Claim {
     Claim {
         what: what.to_owned(),
         seen,
@@ -45,11 +48,17 @@ fn cache(lens: &Lens<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let emf = &lens.recording().emf;
+    // What cannot be told from outside cannot be held against the service.
+    let unsure = lens
+        .requests()
+        .filter(|(request, _)| request.flags.has(Flags::UNSURE))
+        .count() as f64;
+    let tolerance = (total * SHARE).max(COUNTS) + unsure;
     let both = seen.each().into_iter().zip(claimed.each()).zip(NAMES);
     both.flat_map(|(((_, seen), (_, tally)), (what, metric))| {
         [
-            claim(what, "Cache-Status", seen as f64, Some(tally as f64), total),
-            claim(what, "EMF", seen as f64, Some(emf.sum("api", metric)), total),
+            tolerant(what, "Cache-Status", seen as f64, Some(tally as f64), tolerance),
+            tolerant(what, "EMF", seen as f64, Some(emf.sum("api", metric)), tolerance),
         ]
     })
     .collect()

@@ -41,6 +41,12 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
             "{untraced} answers carry a price that was never seen in a store write; their age is what `Age` says"
         ));
     }
+    let unsure = with(Flags::UNSURE);
+    if unsure > 0 {
+        notes.push(format!(
+            "{unsure} answers came so close to a refresh or an expiry that their tier may be the neighbouring one"
+        ));
+    }
     for (error, name) in [
         (NoAnswer::Timeout, "did not come in time"),
         (NoAnswer::Connect, "found no connection"),

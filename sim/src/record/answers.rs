@@ -13,6 +13,10 @@ use super::{
 /// Whoever reads the store within this time of its admission, real µs, has not waited for a refresh before.
 const AT_ONCE_US: u64 = 50_000;
 
+/// How long a process may be put aside between an event and what it makes of it, real µs: what happened within
+/// this time of each other may have been seen in the other order.
+const UNSURE_US: u64 = 10_000;
+
 /// What has been found out about an answer so far.
 #[derive(Default)]
 struct Answer {
@@ -74,6 +78,10 @@ impl PriceLedger {
         let from_us = admitted_us.unwrap_or(line.sent_us);
         let reads = links.reads(self.coins(&line.asked), from_us, line.answered_us);
         record.tier = Some(self.tier(line, &answer, from_us, reads, leases));
+        record.flags.set(
+            Flags::UNSURE,
+            reads == Reads::default() && self.is_close(&answer, from_us),
+        );
     }
 
     /// Compares one price with what was stored and published.
@@ -166,6 +174,18 @@ impl PriceLedger {
             }
             () => Tier::Store,
         }
+    }
+
+    /// Whether a request that read nothing came so close to a refresh, or to the end of a TTL, that from outside
+    /// it cannot be told which was first.
+    fn is_close(&self, answer: &Answer, from_us: u64) -> bool {
+        let stored_us = answer.newest_fetch_ms.and_then(|fetched| self.stored_us(fetched));
+        let is_past = |fetched: i64, at_us: u64| self.timing.wall_ms(at_us) - fetched >= self.cache_ttl_ms;
+        let (before, after) = (from_us.saturating_sub(UNSURE_US), from_us + UNSURE_US);
+        stored_us.is_some_and(|stored_us| (before..after).contains(&stored_us))
+            || answer
+                .oldest_fetch_ms
+                .is_some_and(|fetched| is_past(fetched, before) != is_past(fetched, after))
     }
 
     /// Whether a request waited for the refresh that brought its prices: it was at the service when they were
@@ -410,6 +430,28 @@ pub(crate) mod tests {
             Some(Tier::Stale),
             "it aged before it was looked for"
         );
+    }
+
+    #[test]
+    fn what_comes_close_to_a_refresh_or_an_expiry_is_unsure() {
+        let mut ledger = ledger();
+        store(&mut ledger, "BTC");
+        let mut unsure = |from_us: u64, read: bool| {
+            let line = line(from_us, from_us + 20_000, &["BTC"], &[("BTC", "100", 4_000)]);
+            let mut record = RequestRecord::of(0, &line, None);
+            let mut links = Links::default();
+            if read {
+                links.read(ledger.read(from_us + 1_000, &["BTC".to_owned()], 1));
+            }
+            ledger.complete(&line, &mut record, &mut links, &LeaseLog::default());
+            record.flags.has(Flags::UNSURE)
+        };
+        assert!(!unsure(985_000, false), "long before");
+        assert!(unsure(995_000, false) && unsure(1_005_000, false));
+        assert!(!unsure(1_005_000, true), "its read tells");
+        assert!(!unsure(1_015_000, false) && !unsure(5_000_000, false));
+        assert!(unsure(12_895_000, false), "its TTL ends at 12.9 s");
+        assert!(!unsure(13_000_000, false));
     }
 
     #[test]

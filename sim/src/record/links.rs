@@ -89,10 +89,11 @@ impl Links {
                 .reads
                 .iter()
                 .position(|read| wanted(read) && read.coins == asked);
+            // Coins go stale together, so a request that finds one wanting has read them all; but of fresh ones
+            // some may have been in memory.
             let part = || {
-                self.reads
-                    .iter()
-                    .position(|read| wanted(read) && read.coins.is_within(asked))
+                let is_part = |read: &PriceRead| read.fresh && wanted(read) && read.coins.is_within(asked);
+                self.reads.iter().position(is_part)
             };
             let Some(read) = same.or_else(part).and_then(|at| self.reads.remove(at)) else {
                 break;

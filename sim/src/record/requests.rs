@@ -160,6 +160,8 @@ impl Flags {
     pub const BACKWARDS: Self = Self(1 << 5);
     /// At least one coin had nothing servable.
     pub const NOTHING: Self = Self(1 << 7);
+    /// It reached the service so close to a refresh or an expiry that its tier may as well be the neighbouring one.
+    pub const UNSURE: Self = Self(1 << 8);
     /// A served price was never seen in a store write; its age is what the `Age` header says.
     pub const UNTRACED: Self = Self(1 << 6);
 

@@ -651,4 +651,32 @@ mod tests {
         );
         assert_eq!(stripped(json!({ "UpdateExpression": "REMOVE leaseUntil" })), None);
     }
+
+    #[test]
+    fn a_users_read_of_prices_tells_their_symbols() {
+        let keys = json!([key("PRICE#BTC", "METADATA"), key("PRICE#ETH", "METADATA")]);
+        let body =
+            |strong: bool| json!({ "RequestItems": { "t": { "Keys": keys, "ConsistentRead": strong } } });
+        let found = json!({ "Responses": { "t": [price_item("BTC", "1")] } });
+        let told = |strong, status| {
+            let events = answer(&call("BatchGetItem", &body(strong)), status, &found).events;
+            events
+                .into_iter()
+                .map(|event| match event {
+                    Event::PriceRead {
+                        at_us,
+                        symbols,
+                        found,
+                    } => (at_us, symbols, found),
+                    other => panic!("{other:?}"),
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(false, 200),
+            [(7, vec!["BTC".to_owned(), "ETH".to_owned()], 1)]
+        );
+        assert_eq!(told(true, 200), [], "the refresh's own");
+        assert_eq!(told(false, 500), []);
+    }
 }
