@@ -10,9 +10,12 @@ use http_body_util::BodyExt;
 use service::{
     cache,
     clock::Timestamp,
-    coingecko::backoff,
-    compression, http as edge, rate_limit,
+    coingecko::{backoff, wire},
+    compression,
+    config::Endpoint,
+    http as edge, rate_limit,
     store::{Consistency, Store},
+    transformers,
 };
 use tower::ServiceExt;
 
@@ -63,6 +66,23 @@ fn backoff_delay(c: &mut Criterion) {
                 .sum::<Duration>()
         });
     });
+}
+
+fn decode(c: &mut Criterion) {
+    let body = benches::markets(NOW);
+    let mut group = c.benchmark_group("CoinGecko decode");
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function("50 coins, to checked prices", |b| {
+        b.iter(|| {
+            let quotes = wire::decode(black_box(&body), Endpoint::Markets).expect("a sound body");
+            quotes
+                .iter()
+                .map(transformers::reading)
+                .filter(Result::is_ok)
+                .count()
+        });
+    });
+    group.finish();
 }
 
 fn compress(c: &mut Criterion) {

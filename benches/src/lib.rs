@@ -3,18 +3,28 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use http::{HeaderMap, Method};
 use service::{
     App,
     clock::{Clock, SystemClock},
-    config::Config,
+    coingecko::wire,
+    config::{Config, Endpoint},
     metrics::Emf,
-    models::{ApiKeyItem, KeyId, LeaseItem, Number, StoredPrice, Symbol, Timestamp},
+    models::{ApiKeyItem, KeyId, LeaseItem, StoredPrice, Symbol, Timestamp},
     rng::SystemRng,
     store::{
         Acquire, AcquireLease, ApiKeyPage, Capacity, Consistency, Counted, KeyPosition, Metered, PriceBatch,
         ReleaseLease, Store, StoreFuture,
     },
     symbols::SymbolTable,
+    transformers,
+};
+use sim::{
+    coingecko::{
+        engine::{Engine, EngineConfig, FakeRequest},
+        limits::{Allowance, Host, KeyRing, Keys, Terms},
+    },
+    faults::Timeline,
 };
 
 /// The API key that [`WarmStore`] knows.
@@ -27,31 +37,75 @@ pub struct WarmStore {
 }
 
 impl WarmStore {
-    /// All built-in coins, fetched at `now`, with prices and figures of the length that CoinGecko sends.
+    /// All built-in coins as the fake CoinGecko prices them, fetched at `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        let prices = SymbolTable::new(None)
+        let symbols = SymbolTable::new(None);
+        let body = markets(now);
+        let quotes = wire::decode(&body, Endpoint::Markets).expect("the fake sends what CoinGecko sends");
+        let prices = symbols
             .coins()
             .iter()
-            .enumerate()
-            .map(|(rank, coin)| StoredPrice {
-                symbol: coin.symbol.clone(),
-                name: coin.name.clone().unwrap_or_default(),
-                price: number(76_975.0 / (rank as f64 + 1.0).powf(1.7)),
-                change24h: Some(number(-1.409_329_709_844_140_2 + rank as f64 / 7.3)),
-                market_cap: Some(number(1_542_226_908_349.840_6 / (rank as f64 + 1.0).powf(1.3))),
-                last_updated: Timestamp(now.0 - 20_000 - rank as i64 * 731),
-                fetched_at: now,
-                ttl: now.0 / 1000 + 3600,
-                held: None,
+            .map(|coin| {
+                let quote = quotes
+                    .iter()
+                    .find(|quote| quote.id == *coin.id)
+                    .expect("every coin is listed");
+                let reading = transformers::reading(quote).expect("the fake's market has sound prices");
+                StoredPrice {
+                    symbol: coin.symbol.clone(),
+                    name: reading.name.unwrap_or_default(),
+                    price: reading.price,
+                    change24h: reading.change24h,
+                    market_cap: reading.market_cap,
+                    last_updated: reading.last_updated,
+                    fetched_at: now,
+                    ttl: now.0 / 1000 + 3600,
+                    held: None,
+                }
             })
             .collect();
         Self { prices }
     }
 }
 
-fn number(value: f64) -> Number {
-    Number::parse(&value.to_string()).expect("a finite number without exponent")
+/// What the fake CoinGecko answers to a refresh at `now`: `/coins/markets` of all built-in coins.
+#[must_use]
+pub fn markets(now: Timestamp) -> Vec<u8> {
+    let allowance = Allowance {
+        per_minute: 1,
+        per_month: None,
+    };
+    let terms = Terms {
+        plan: "bench",
+        host: Host::Public,
+        keyed: allowance,
+        keyless: allowance,
+        simple_fresh_ms: 60_000,
+        markets_fresh_ms: 60_000,
+    };
+    let keys = KeyRing {
+        demo: Keys::Any,
+        pro: Keys::Any,
+    };
+    let engine = Engine::new(
+        EngineConfig {
+            seed: 42,
+            start_ms: now.0,
+            terms,
+            keys,
+        },
+        Timeline::none(),
+    );
+    let symbols = SymbolTable::new(None);
+    let ids: Vec<String> = symbols.coins().iter().map(|coin| coin.id.to_string()).collect();
+    let request = FakeRequest {
+        method: Method::GET,
+        path: "/api/v3/coins/markets".to_owned(),
+        query: format!("vs_currency=usd&per_page=250&ids={}", ids.join(",")),
+        headers: HeaderMap::new(),
+    };
+    engine.answer(&request, now.0).body.into_bytes()
 }
 
 fn done<'a, T: Send + 'a>(value: T) -> StoreFuture<'a, T> {
