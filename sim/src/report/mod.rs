@@ -3,7 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `played` | what is reported about one scenario, or about its failure to be played |
-//! | `terminal` | the verdict in 80 columns |
+//! | `terminal`, `seen` | the verdict in 80 columns |
 //! | `json`, `schema` | `report.json` and its JSON Schema |
 //! | `run_json` | `run.json`: wall time, machine, memory; what differs from run to run |
 //! | `junit` | `junit.xml` |
@@ -16,6 +16,7 @@ mod junit;
 mod played;
 mod run_json;
 mod schema;
+mod seen;
 mod summary;
 mod terminal;
 #[cfg(test)]
