@@ -185,6 +185,7 @@ criterion_group!(
     cache_decision,
     rate_limit_decision,
     backoff_delay,
+    decode,
     compress,
     one_request
 );
