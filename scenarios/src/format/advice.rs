@@ -42,7 +42,7 @@ impl Scenario {
                     .map(|rank| starts * gets * share(load.keys.dist, count, rank))
                     .collect()
             }
-            // A user keeps to one journey, so the hottest key may be one of the busiest journey.
+            // A user draws a journey each time: that it draws the busiest only is an upper bound.
             Shape::Users(users) => {
                 let busiest = journeys
                     .iter()
