@@ -39,6 +39,12 @@ pub static BUILT_IN: &[BuiltIn] = built_in![
     "smoke" / "coingecko-down",
     "smoke" / "client-over-limit",
     "smoke" / "gzip-watchlist",
+    "days" / "coingecko-outage-2h",
+    "days" / "coingecko-flapping",
+    "days" / "monthly-quota",
+    "days" / "updater-dead",
+    "days" / "noisy-client",
+    "days" / "thundering-herd",
 ];
 
 /// The suite that is played when nothing is named.

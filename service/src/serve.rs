@@ -21,7 +21,7 @@ use crate::{
     store::dynamo::DynamoStore,
 };
 pub use keys::KeyCommand;
-pub use schedule::{EveryFormatError, parse_every};
+pub use schedule::{EveryFormatError, invoke as invoke_update, parse_every};
 
 /// Workers of the multi-thread runtime: the work is waiting for sockets, and a function has few cores.
 const WORKERS: usize = 2;

@@ -10,4 +10,5 @@ pub mod report;
 pub mod schedule;
 pub mod seed;
 pub mod store;
+pub mod virtual_world;
 pub mod world;

@@ -23,7 +23,7 @@ pub(super) async fn lambda(app: Arc<App>) -> Result<(), ServeError> {
         async move {
             let deadline = deadline(&event.context);
             // A failure is the invocation's failure, so that Lambda tries again and counts it.
-            run(&app, Some(deadline), &event.context.request_id)
+            invoke(&app, Some(deadline), &event.context.request_id)
                 .await
                 .map_err(|reason| lambda_runtime::Diagnostic {
                     error_type: "UpdateFailed".to_owned(),
@@ -39,7 +39,7 @@ pub(super) async fn lambda(app: Arc<App>) -> Result<(), ServeError> {
 /// Runs one update. A signal does not cut it off: it is bounded, and it holds the lease.
 pub(super) async fn once(app: &App) -> Result<(), ServeError> {
     let _stop = Stop::listen()?;
-    run(app, None, &invocation(app))
+    invoke(app, None, &invocation(app))
         .await
         .map(|_| ())
         .map_err(ServeError::Update)
@@ -56,14 +56,17 @@ pub(super) async fn repeat(app: &App, every: Duration) -> Result<(), ServeError>
         match future::select(pin!(stop.asked()), next).await {
             future::Either::Left(_) => return Ok(()),
             future::Either::Right(_) => {
-                let _ = run(app, None, &invocation(app)).await;
+                let _ = invoke(app, None, &invocation(app)).await;
             }
         }
     }
 }
 
 /// One update with its log line and its EMF document; gives what an invocation answers.
-async fn run(app: &App, deadline: Option<Instant>, invocation: &str) -> Result<Value, String> {
+///
+/// # Errors
+/// Nothing was stored although a refresh was due and allowed; says why.
+pub async fn invoke(app: &App, deadline: Option<Instant>, invocation: &str) -> Result<Value, String> {
     let span = tracing::info_span!("update", request_id = invocation);
     let ended = tracing::Instrument::instrument(update::run(app, deadline), span.clone()).await;
     let _in = span.enter();

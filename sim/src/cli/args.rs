@@ -104,19 +104,21 @@ pub struct RunArgs {
     /// Names of scenarios or suites, or scenario files; none = the suite `smoke`
     #[arg(value_name = "NAME|SUITE|FILE")]
     pub what: Vec<String>,
-    /// The clock to play on
-    #[arg(long, value_enum, default_value_t = ClockArg::Real)]
+    /// The clock to play on: virtual (a day in seconds, the same bytes every time), real (the real binaries over
+    /// sockets), or both, one after the other and compared
+    #[arg(long, value_enum, default_value_t = ClockArg::Virtual)]
     pub clock: ClockArg,
     /// How requests reach the service
     #[arg(long, value_enum, default_value_t = Via::Direct)]
     pub via: Via,
-    /// The DynamoDB: memory, embedded, dynamodb-local or a URL
-    #[arg(long, default_value = "embedded")]
-    pub store: String,
+    /// The DynamoDB: memory (virtual clock), embedded, dynamodb-local or a URL; default: memory on the virtual
+    /// clock, embedded on the real one
+    #[arg(long)]
+    pub store: Option<String>,
     /// Play with this seed instead of the scenario's
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Play this many times faster than production; default: as fast as is sound, up to 120
+    /// Real clock: play this many times faster than production; default: as fast as is sound, up to 120
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub compress: Option<u32>,
     /// Override a key of the scenario, such as `stack.cache_ttl=60s`; the same key twice = both are played
@@ -217,7 +219,7 @@ mod tests {
             [pair("stack.cache_ttl", "60s"), pair("stack.cache_ttl", "5m")]
         );
         assert_eq!(run.env, [pair("A", "b=c")]);
-        assert_eq!((run.clock, run.via, run.jobs), (ClockArg::Real, Via::Direct, 1));
+        assert_eq!((run.clock, run.via, run.jobs), (ClockArg::Virtual, Via::Direct, 1));
         assert!(Cli::try_parse_from(["crypto-watch-sim", "run", "--set", "nothing"]).is_err());
         assert!(Cli::try_parse_from(["crypto-watch-sim", "run", "--compress", "0"]).is_err());
     }

@@ -5,12 +5,16 @@ use std::{path::Path, time::Duration};
 use scenarios::format::model::Plan;
 
 use crate::{
-    cli::{exit::Exit, plan::Play},
+    cli::{
+        exit::Exit,
+        plan::{On, Play},
+    },
     coingecko::Terms,
     judge::{self, EffectiveStack, Origin, Severity, Verdict, metrics::Unit},
     report::{self, Entry, Provenance, ReportError, RunFacts, RunMeasured},
+    record::Recording,
     schedule::Schedule,
-    world::{Ended, Played, Remains},
+    world::Ended,
 };
 
 /// What became of one play.
@@ -18,19 +22,37 @@ use crate::{
 pub struct Outcome {
     /// The play's name.
     pub name: String,
+    /// The clock it was played on.
+    pub clock: &'static str,
     /// What is reported about it.
     pub entry: Entry,
     /// How the command would exit for it alone.
     pub exit: Exit,
 }
 
+/// A play that came to an end, whichever.
+#[derive(Debug)]
+pub struct Ending {
+    /// How it ended.
+    pub ended: Ended,
+    /// Processes that had to be killed because they did not end when asked to.
+    pub killed: Vec<String>,
+    /// Everything that happened.
+    pub recording: Recording,
+    /// Real ms from the start of the stack to its first answer; none where there is nothing to start.
+    pub stack_ready_ms: Option<f64>,
+    /// Real time from the first part built to the last one gone.
+    pub wall: Duration,
+}
+
 impl Outcome {
     /// It could not be played to a verdict.
     #[must_use]
     pub fn broken(play: &Play, message: &str) -> Self {
-        let (scenario, reproduce) = (play.name.clone(), play.command.clone());
+        let (scenario, reproduce) = (play.name.clone(), play.command());
         Self {
             name: play.name.clone(),
+            clock: play.on.clock(),
             entry: Entry::Broken {
                 scenario,
                 message: message.to_owned(),
@@ -42,45 +64,56 @@ impl Outcome {
 
     /// Judges what was recorded, however much that is.
     #[must_use]
-    pub fn judged(
-        play: &Play,
-        played: &Played,
-        remains: Remains,
-        wall: Duration,
-        provenance: &Provenance,
-    ) -> Self {
-        let recording = remains.recorder.finish();
-        let mut verdict = judge::judge(&play.scenario, &recording, &effective_stack(play));
-        if !played.killed.is_empty() {
+    pub fn judged(play: &Play, ending: Ending, provenance: &Provenance) -> Self {
+        let Ending {
+            ended,
+            killed,
+            recording,
+            stack_ready_ms,
+            wall,
+        } = ending;
+        let mut verdict = judge::judge(&play.scenario, &recording, &effective_stack(play), play.on.kind());
+        if !killed.is_empty() {
             verdict.notes.insert(
                 0,
-                format!(
-                    "did not end when asked to, and was killed: {}",
-                    played.killed.join(", ")
-                ),
+                format!("did not end when asked to, and was killed: {}", killed.join(", ")),
             );
         }
-        let exit = match &played.ended {
+        let exit = match &ended {
             Ended::Complete if verdict.passed => Exit::Held,
             Ended::Complete => Exit::ExpectationFailed,
             Ended::Interrupted | Ended::Failed(_) => {
-                break_off(&mut verdict, &played.ended);
+                break_off(&mut verdict, &ended);
                 Exit::Harness
             }
         };
         let measured = RunMeasured {
             wall_seconds: wall.as_secs_f64(),
-            stack_ready_ms: Some(remains.ready.as_secs_f64() * 1000.0),
-            compress: f64::from(play.speed),
+            stack_ready_ms,
+            compress: match play.on {
+                On::Virtual { .. } => None,
+                On::Real { speed } => Some(f64::from(speed)),
+            },
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
         let facts = RunFacts::new(&recording, &measured, provenance);
-        let mut document =
-            report::Played::real(&play.scenario, play.seed.0, verdict, facts, play.command.clone())
-                .with_overrides(play.overrides.clone());
-        document.scenario.clone_from(&play.name);
+        let scenario = &play.scenario;
+        let document = report::Played {
+            scenario: play.name.clone(),
+            about: scenario.about.clone(),
+            seed: play.seed.0,
+            clock: play.on.clock(),
+            start: scenario.start,
+            duration: scenario.duration,
+            overrides: play.overrides.clone(),
+            verdict,
+            facts,
+            program: play.program.clone(),
+            arguments: play.arguments.clone(),
+        };
         Self {
             name: play.name.clone(),
+            clock: play.on.clock(),
             entry: Entry::Played(Box::new(document)),
             exit,
         }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use scenarios::{
-    format::{Override, Scenario},
+    format::{Override, Scenario, model::ClockKind},
     suites::{self, Found},
 };
 use service::config::Config;
@@ -13,12 +13,48 @@ use service::config::Config;
 use crate::{
     cli::args::{ClockArg, RunArgs, Sabotage, Via},
     seed::Seed,
+    virtual_world::StoreKind,
     world::{
         compress::Bounds,
         environment::{self, effective},
         playable,
     },
 };
+
+/// How a scenario is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// On the virtual clock.
+    Virtual {
+        /// The store.
+        store: StoreKind,
+    },
+    /// On the real clock.
+    Real {
+        /// Wall seconds per real second.
+        speed: u32,
+    },
+}
+
+impl On {
+    /// The clock's name, which is also that of the play's folder.
+    #[must_use]
+    pub const fn clock(self) -> &'static str {
+        match self {
+            Self::Virtual { .. } => "virtual",
+            Self::Real { .. } => "real",
+        }
+    }
+
+    /// The same as the judge takes it.
+    #[must_use]
+    pub const fn kind(self) -> ClockKind {
+        match self {
+            Self::Virtual { .. } => ClockKind::Virtual,
+            Self::Real { .. } => ClockKind::Real,
+        }
+    }
+}
 
 /// One scenario, ready to be played.
 #[derive(Clone, Debug)]
@@ -29,8 +65,8 @@ pub struct Play {
     pub name: String,
     /// The seed to play with.
     pub seed: Seed,
-    /// Wall seconds per real second.
-    pub speed: u32,
+    /// The clock, and what goes with it.
+    pub on: On,
     /// Environment variables beneath the scenario's back.
     pub env: BTreeMap<String, String>,
     /// The service's configuration, as it will read it.
@@ -39,10 +75,20 @@ pub struct Play {
     pub sabotage: Option<Sabotage>,
     /// What the command line changed, as given: `--set`, `--env`, `--sabotage`.
     pub overrides: Vec<String>,
-    /// The command that plays exactly this.
-    pub command: String,
+    /// The program as it was called.
+    pub program: String,
+    /// The arguments with which it plays exactly this.
+    pub arguments: String,
     /// What is odd about it, but no error.
     pub warnings: Vec<String>,
+}
+
+impl Play {
+    /// The command that plays exactly this.
+    #[must_use]
+    pub fn command(&self) -> String {
+        format!("{} {}", self.program, self.arguments)
+    }
 }
 
 /// Everything that a command line asks to play, or everything that is wrong with it, as texts.
@@ -55,14 +101,17 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
     let mut plays: Vec<Play> = Vec::new();
     for found in find(&args.what, &mut problems) {
         for variant in variants(&args.overrides) {
-            match play(args, program, &found, &variant) {
-                Ok(play) => plays.push(play),
-                Err(more) => problems.extend(more),
+            for clock in clocks(args.clock) {
+                match play(args, program, &found, &variant, *clock) {
+                    Ok(play) => plays.push(play),
+                    Err(more) => problems.extend(more),
+                }
             }
         }
     }
     for (index, play) in plays.iter().enumerate() {
-        if plays[..index].iter().any(|earlier| earlier.name == play.name) {
+        let same = |earlier: &Play| earlier.name == play.name && earlier.on.clock() == play.on.clock();
+        if plays[..index].iter().any(same) {
             problems.push(format!(
                 "error: two of the scenarios are called `{}`; rename one",
                 play.name
@@ -77,6 +126,15 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
     }
 }
 
+/// The clocks to play on, in order.
+fn clocks(asked: ClockArg) -> &'static [ClockKind] {
+    match asked {
+        ClockArg::Virtual => &[ClockKind::Virtual],
+        ClockArg::Real => &[ClockKind::Real],
+        ClockArg::Both => &[ClockKind::Virtual, ClockKind::Real],
+    }
+}
+
 fn refuse_what_is_not_built(args: &RunArgs) -> Result<(), Vec<String>> {
     let mut problems = Vec::new();
     let mut refuse = |refused: bool, message: &str| {
@@ -85,30 +143,54 @@ fn refuse_what_is_not_built(args: &RunArgs) -> Result<(), Vec<String>> {
         }
     };
     refuse(
-        args.clock != ClockArg::Real,
-        "virtual time is not built yet; play with --clock real (the default), sped up by --compress",
-    );
-    refuse(
         args.via == Via::Lambda,
         "--via lambda is not built yet; play with --via direct (the default)",
-    );
-    refuse(
-        args.store != "embedded",
-        "only the embedded store is built so far; play with --store embedded (the default)",
     );
     refuse(
         args.twin,
         "--twin is not played yet; play the scenario and a copy of it without its faults",
     );
+    let plays_virtual = args.clock != ClockArg::Real;
+    let plays_real = args.clock != ClockArg::Virtual;
     refuse(
-        args.check_determinism,
-        "--check-determinism needs virtual time, which is not built yet: on the real clock no two runs are alike",
+        args.check_determinism && !plays_virtual,
+        "--check-determinism needs virtual time: on the real clock no two runs are alike; leave --clock real out",
     );
+    refuse(
+        args.compress.is_some() && !plays_real,
+        "--compress speeds up the real clock, and virtual time has no speed; add --clock real or leave it out",
+    );
+    refuse(
+        args.sabotage.is_some() && plays_virtual,
+        "--sabotage breaks the store front, which only real runs have; add --clock real",
+    );
+    if let Some(store) = args.store.as_deref() {
+        refuse(
+            plays_virtual && virtual_store(store).is_none(),
+            &format!(
+                "`{store}` is outside this process, and in virtual time nothing may be: its answers take real time; \
+                 add --clock real, or play with --store memory or --store embedded"
+            ),
+        );
+        refuse(
+            plays_real && store != "embedded",
+            &format!(
+                "the real clock is played on the embedded store only, so far, not on `{store}`; play with --store embedded (the default there)"
+            ),
+        );
+    }
     if problems.is_empty() {
         Ok(())
     } else {
         Err(problems)
     }
+}
+
+/// The store of virtual time that is called so.
+fn virtual_store(name: &str) -> Option<StoreKind> {
+    [StoreKind::Memory, StoreKind::Embedded]
+        .into_iter()
+        .find(|kind| kind.to_string() == name)
 }
 
 /// The scenarios that the words mean, each once.
@@ -176,7 +258,13 @@ impl Variant {
     }
 }
 
-fn play(args: &RunArgs, program: &str, found: &Found, variant: &Variant) -> Result<Play, Vec<String>> {
+fn play(
+    args: &RunArgs,
+    program: &str,
+    found: &Found,
+    variant: &Variant,
+    clock: ClockKind,
+) -> Result<Play, Vec<String>> {
     let overrides: Vec<Override> = variant
         .overrides
         .iter()
@@ -188,21 +276,28 @@ fn play(args: &RunArgs, program: &str, found: &Found, variant: &Variant) -> Resu
     let scenario = found
         .parse(&overrides)
         .map_err(|problems| vec![problems.to_string()])?;
-    playable::check(&scenario).map_err(|problems| vec![problems.to_string()])?;
+    playable::check(&scenario, clock).map_err(|problems| vec![problems.to_string()])?;
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
     let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
     let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;
-    let bounds = Bounds::new(&scenario, &config);
-    let speed = bounds
-        .choose(args.compress)
-        .map_err(|problem| error(problem.to_string()))?;
+    let on = match clock {
+        ClockKind::Virtual => On::Virtual {
+            store: args.store.as_deref().and_then(virtual_store).unwrap_or_default(),
+        },
+        ClockKind::Real => On::Real {
+            speed: Bounds::new(&scenario, &config)
+                .choose(args.compress)
+                .map_err(|problem| error(problem.to_string()))?,
+        },
+    };
     let seed = args.seed.unwrap_or(scenario.seed);
     let changes = changes(args, variant);
     Ok(Play {
         name: format!("{}{}", scenario.name, variant.suffix),
         seed: Seed(seed),
-        speed,
-        command: command(program, found, &scenario, seed, speed, &changes),
+        on,
+        program: quoted(program),
+        arguments: arguments(found, &scenario, seed, on, &changes),
         overrides: changes
             .into_iter()
             .map(|(flag, value)| format!("{flag} {value}"))
@@ -231,22 +326,24 @@ fn changes(args: &RunArgs, variant: &Variant) -> Vec<(&'static str, String)> {
     set.chain(env).chain(sabotage).collect()
 }
 
-/// The command that plays one scenario again, just so.
-fn command(
-    program: &str,
+/// The arguments that play one scenario again, just so.
+fn arguments(
     found: &Found,
     scenario: &Scenario,
     seed: u64,
-    speed: u32,
+    on: On,
     changes: &[(&'static str, String)],
 ) -> String {
     let is_built_in = suites::by_name(&scenario.name).is_some_and(|built_in| built_in.file == found.file);
     let what = if is_built_in { &scenario.name } else { &found.file };
-    let mut line = format!(
-        "{} run {} --seed {seed} --compress {speed}",
-        quoted(program),
-        quoted(what)
-    );
+    let mut line = format!("run {} --clock {} --seed {seed}", quoted(what), on.clock());
+    match on {
+        On::Virtual {
+            store: StoreKind::Memory,
+        } => {}
+        On::Virtual { store } => line += &format!(" --store {store}"),
+        On::Real { speed } => line += &format!(" --compress {speed}"),
+    }
     for (flag, value) in changes {
         line += &format!(" {flag} {}", quoted(value));
     }
@@ -310,13 +407,12 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        insta::assert_snapshot!(refusal(&["--clock", "virtual"]), @"error: virtual time is not built yet; play with --clock real (the default), sped up by --compress");
-        insta::assert_snapshot!(refusal(&["--via", "lambda", "--twin"]), @"
-        error: --via lambda is not built yet; play with --via direct (the default)
-        error: --twin is not played yet; play the scenario and a copy of it without its faults
-        ");
-        insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"error: only the embedded store is built so far; play with --store embedded (the default)");
-        insta::assert_snapshot!(refusal(&["--check-determinism"]), @"error: --check-determinism needs virtual time, which is not built yet: on the real clock no two runs are alike");
+        insta::assert_snapshot!(refusal(&["--via", "lambda", "--twin"]), @"");
+        insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"");
+        insta::assert_snapshot!(refusal(&["--clock", "real", "--store", "memory"]), @"");
+        insta::assert_snapshot!(refusal(&["--clock", "real", "--check-determinism"]), @"");
+        insta::assert_snapshot!(refusal(&["--compress", "60"]), @"");
+        insta::assert_snapshot!(refusal(&["--sabotage", "drop-lease-condition"]), @"");
     }
 
     #[test]
@@ -332,10 +428,10 @@ mod tests {
         );
         for play in &plays {
             let expected = format!(
-                "sim run {} --seed 7 --compress {} --env COMPRESSION=off",
-                play.scenario.name, play.speed
+                "run {} --clock virtual --seed 7 --env COMPRESSION=off",
+                play.scenario.name
             );
-            assert_eq!(play.command, expected);
+            assert_eq!((play.program.as_str(), &play.arguments), ("sim", &expected));
         }
     }
 }

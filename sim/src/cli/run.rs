@@ -1,6 +1,6 @@
 //! `run`: plays scenarios, judges each, and writes results as they come, so that a later failure loses nothing.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::Instant};
 
@@ -11,23 +11,25 @@ use crate::{
         exit::Exit,
         interrupt::{self, Interrupt},
         out_dir::OutDir,
-        outcome::Outcome,
-        plan::{self, Play},
+        outcome::{Ending, Outcome},
+        plan::{self, On, Play},
         printer,
-        progress::Progress,
+        progress::{PlayProgress, Progress},
     },
     report::{self, Entry, Provenance, Style},
     store::front::FrontSabotage,
-    world::{Ended, World, WorldSpec, siblings::Siblings},
+    virtual_world::{self, Pulse, StoreKind, VirtualSpec},
+    world::{Ended, Tick, World, WorldSpec, siblings::Siblings},
 };
 
-/// The clock that scenarios are played on, as their folders are named.
-const CLOCK: &str = "real";
+/// How often progress in virtual time is told, real time.
+const TICK_EVERY: Duration = Duration::from_millis(200);
 
 /// Everything that the plays of one command share.
 struct Session {
     out: OutDir,
-    siblings: Siblings,
+    /// The checked binaries, when something is played on the real clock.
+    siblings: Option<Siblings>,
     provenance: Provenance,
     terminal: Terminal,
     progress: Progress,
@@ -44,7 +46,7 @@ pub async fn run(args: RunArgs, program: &str) -> Exit {
             return Exit::Usage;
         }
     };
-    let session = match Session::open(&args).await {
+    let session = match Session::open(&args, &plays).await {
         Ok(session) => Arc::new(session),
         Err(error) => {
             printer::notice(&format!("error: {error:#}"));
@@ -57,9 +59,14 @@ pub async fn run(args: RunArgs, program: &str) -> Exit {
 }
 
 impl Session {
-    async fn open(args: &RunArgs) -> anyhow::Result<Self> {
-        let siblings = Siblings::beside_this()?;
-        siblings.check_all().await?;
+    async fn open(args: &RunArgs, plays: &[Play]) -> anyhow::Result<Self> {
+        let siblings = if plays.iter().any(|play| matches!(play.on, On::Real { .. })) {
+            let siblings = Siblings::beside_this()?;
+            siblings.check_all().await?;
+            Some(siblings)
+        } else {
+            None
+        };
         let out = OutDir::lock(&args.out)?;
         let interrupt = interrupt::listen()?;
         let terminal = Terminal::detect();
@@ -128,7 +135,10 @@ impl Session {
 /// Plays at most `--jobs` at a time; results are in the order in which they were asked for.
 async fn play_all(session: &Arc<Session>, plays: Vec<Play>, args: &RunArgs) -> Vec<Outcome> {
     let mut waiting: VecDeque<Arc<Play>> = plays.into_iter().map(Arc::new).collect();
-    let order: Vec<String> = waiting.iter().map(|play| play.name.clone()).collect();
+    let order: Vec<_> = waiting
+        .iter()
+        .map(|play| (play.name.clone(), play.on.clock()))
+        .collect();
     let mut playing = JoinSet::new();
     let mut outcomes: Vec<Outcome> = Vec::new();
     loop {
@@ -150,7 +160,10 @@ async fn play_all(session: &Arc<Session>, plays: Vec<Play>, args: &RunArgs) -> V
         match playing.join_next().await {
             Some(Ok(Some(outcome))) => {
                 outcomes.push(finish(session, outcome));
-                outcomes.sort_by_key(|outcome| order.iter().position(|name| *name == outcome.name));
+                outcomes.sort_by_key(|outcome| {
+                    let is_it = |(name, clock): &(String, _)| *name == outcome.name && *clock == outcome.clock;
+                    order.iter().position(is_it)
+                });
                 write_overview(session, &outcomes);
             }
             Some(Ok(None) | Err(_)) => {}
@@ -161,7 +174,7 @@ async fn play_all(session: &Arc<Session>, plays: Vec<Play>, args: &RunArgs) -> V
 
 /// Writes the files of a play and tells people about it.
 fn finish(session: &Session, mut outcome: Outcome) -> Outcome {
-    let written = outcome.write(&session.out.play_folder(&outcome.name, CLOCK));
+    let written = outcome.write(&session.out.play_folder(&outcome.name, outcome.clock));
     session.tell(&outcome);
     if let Err(error) = written {
         session.progress.notice(&format!("error: {error}"));
@@ -179,29 +192,85 @@ fn write_overview(session: &Session, outcomes: &[Outcome]) {
 }
 
 /// Plays one scenario on a world of its own and judges it; `None` when it was not begun.
-async fn play_one(session: &Session, play: &Play) -> Option<Outcome> {
-    let begun = Instant::now();
-    if let Err(error) = session.out.empty_play_folder(&play.name, CLOCK) {
+async fn play_one(session: &Arc<Session>, play: &Arc<Play>) -> Option<Outcome> {
+    if let Err(error) = session.out.empty_play_folder(&play.name, play.on.clock()) {
         return Some(Outcome::broken(play, &error.to_string()));
     }
     let progress = session
         .progress
         .play(&play.name, play.scenario.duration, session.terminal.colour);
     play.warnings.iter().for_each(|warning| progress.notice(warning));
-    let real = play
-        .scenario
-        .duration
-        .div_f64(f64::from(play.speed))
-        .as_secs_f64();
+    match play.on {
+        On::Virtual { store } => play_virtual(session, play, store, &progress).await,
+        On::Real { speed } => play_real(session, play, speed, &progress).await,
+    }
+}
+
+/// On a thread of its own, which the play keeps busy.
+async fn play_virtual(
+    session: &Session,
+    play: &Play,
+    store: StoreKind,
+    progress: &PlayProgress,
+) -> Option<Outcome> {
+    let begun = Instant::now();
+    let scenario = Arc::clone(&play.scenario);
+    progress.notice(&format!("virtual time, {store} store, seed {}", play.seed));
+    let spec = VirtualSpec {
+        scenario: Arc::clone(&scenario),
+        seed: play.seed,
+        config: play.config.clone(),
+        store,
+    };
+    let (stop, pulse) = (session.interrupt.stop.clone(), Pulse::default());
+    let seen = pulse.clone();
+    let playing = tokio::task::spawn_blocking(move || virtual_world::play(&spec, stop, &pulse));
+    let ticks = async {
+        loop {
+            tokio::time::sleep(TICK_EVERY).await;
+            progress.tick(&Tick::at(&scenario, Duration::from_micros(seen.now_us()), seen.requests()));
+        }
+    };
+    let mut abort = session.interrupt.abort.clone();
+    let played = tokio::select! {
+        biased;
+        _ = abort.wait_for(|abort| *abort) => {
+            return Some(Outcome::broken(play, "stopped at once; nothing was judged"));
+        }
+        played = playing => played,
+        () = ticks => return None,
+    };
+    let played = match played {
+        Ok(Ok(played)) => played,
+        Ok(Err(error)) => return Some(Outcome::broken(play, &error.to_string())),
+        Err(panic) => {
+            return Some(Outcome::broken(play, &format!("the harness has a defect: {panic}")));
+        }
+    };
+    tell_end(&played.ended, progress);
+    let ending = Ending {
+        ended: played.ended,
+        killed: Vec::new(),
+        recording: played.recording,
+        stack_ready_ms: None,
+        wall: begun.elapsed(),
+    };
+    Some(Outcome::judged(play, ending, &session.provenance))
+}
+
+/// Through the real binaries.
+async fn play_real(session: &Session, play: &Play, speed: u32, progress: &PlayProgress) -> Option<Outcome> {
+    let begun = Instant::now();
+    let real = play.scenario.duration.div_f64(f64::from(speed)).as_secs_f64();
     progress.notice(&format!(
-        "{real:.1} s at {} times real speed, seed {}",
-        play.speed, play.seed
+        "{real:.1} s at {speed} times real speed, seed {}",
+        play.seed
     ));
     let mut stop = session.interrupt.stop.clone();
     let started = tokio::select! {
         biased;
         _ = stop.wait_for(|stop| *stop) => return None,
-        started = World::start(session.spec(play)) => started,
+        started = World::start(session.spec(play, speed)?) => started,
     };
     let world = match started {
         Ok(world) => world,
@@ -216,30 +285,36 @@ async fn play_one(session: &Session, play: &Play) -> Option<Outcome> {
         }
         played = world.play(session.interrupt.stop.clone(), |tick| progress.tick(tick)) => played,
     };
-    match &played.ended {
+    tell_end(&played.ended, progress);
+    let ending = Ending {
+        ended: played.ended,
+        killed: played.killed,
+        recording: remains.recorder.finish(),
+        stack_ready_ms: Some(remains.ready.as_secs_f64() * 1000.0),
+        wall: begun.elapsed(),
+    };
+    Some(Outcome::judged(play, ending, &session.provenance))
+}
+
+fn tell_end(ended: &Ended, progress: &PlayProgress) {
+    match ended {
         Ended::Complete => {}
-        Ended::Interrupted | Ended::Failed(_) => progress.notice(&played.ended.to_string()),
+        Ended::Interrupted | Ended::Failed(_) => progress.notice(&ended.to_string()),
     }
-    Some(Outcome::judged(
-        play,
-        &played,
-        remains,
-        begun.elapsed(),
-        &session.provenance,
-    ))
 }
 
 impl Session {
-    fn spec(&self, play: &Play) -> WorldSpec {
+    /// What a play on the real clock is built from; none when nothing was to be played there.
+    fn spec(&self, play: &Play, speed: u32) -> Option<WorldSpec> {
         let drop_lease_condition = play.sabotage == Some(Sabotage::DropLeaseCondition);
-        WorldSpec {
+        Some(WorldSpec {
             scenario: Arc::clone(&play.scenario),
             seed: play.seed,
-            speed: play.speed,
-            siblings: self.siblings.clone(),
+            speed,
+            siblings: self.siblings.clone()?,
             env: play.env.clone(),
             config: play.config.clone(),
             sabotage: FrontSabotage { drop_lease_condition },
-        }
+        })
     }
 }

@@ -68,7 +68,7 @@ fn case(played: &Played, outcome: &Outcome) -> TestCase {
         status.set_description(format!(
             "{}\n{why}reproduce: {}",
             in_words(outcome),
-            played.reproduce
+            played.reproduce()
         ));
     }
     let mut case = TestCase::new(name, status);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scenarios::format::Scenario;
+use scenarios::format::quantity::show_duration;
 
 use super::RunFacts;
 use crate::judge::Verdict;
@@ -37,39 +37,30 @@ pub struct Played {
     pub verdict: Verdict,
     /// What differs from run to run.
     pub facts: RunFacts,
-    /// The command that plays it again.
-    pub reproduce: String,
+    /// The program that played it, as it was called.
+    pub program: String,
+    /// The arguments with which it plays it again.
+    pub arguments: String,
 }
 
 impl Played {
-    /// What is reported about `scenario`, played on the real clock with `seed`.
+    /// The command that plays it again.
     #[must_use]
-    pub fn real(
-        scenario: &Scenario,
-        seed: u64,
-        verdict: Verdict,
-        facts: RunFacts,
-        reproduce: String,
-    ) -> Self {
-        Self {
-            scenario: scenario.name.clone(),
-            about: scenario.about.clone(),
-            seed,
-            clock: "real",
-            start: scenario.start,
-            duration: scenario.duration,
-            overrides: Vec::new(),
-            verdict,
-            facts,
-            reproduce,
-        }
+    pub fn reproduce(&self) -> String {
+        format!("{} {}", self.program, self.arguments)
     }
 
-    /// The same with what the command line changed.
+    /// How long the play took against how long the scenario is.
     #[must_use]
-    pub fn with_overrides(mut self, overrides: Vec<String>) -> Self {
-        self.overrides = overrides;
-        self
+    pub fn how_fast(&self) -> String {
+        let wall_seconds = self.facts.wall_seconds;
+        match self.facts.compress {
+            Some(speed) => format!("{wall_seconds:.1} s of real time at {speed}×"),
+            None => format!(
+                "{} of virtual time in {wall_seconds:.1} s",
+                show_duration(self.duration)
+            ),
+        }
     }
 }
 

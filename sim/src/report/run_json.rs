@@ -14,8 +14,8 @@ pub struct RunMeasured {
     pub wall_seconds: f64,
     /// Real ms from the start of the stack to its first answer.
     pub stack_ready_ms: Option<f64>,
-    /// Wall seconds per real second.
-    pub compress: f64,
+    /// Wall seconds per real second; none in virtual time, which has no speed.
+    pub compress: Option<f64>,
     /// Cores of the machine.
     pub cores: usize,
 }
@@ -27,8 +27,8 @@ pub struct RunFacts {
     pub wall_seconds: f64,
     /// Real ms from the start of the stack to its first answer.
     pub stack_ready_ms: Option<f64>,
-    /// Wall seconds per real second.
-    pub compress: f64,
+    /// Wall seconds per real second; none in virtual time, which has no speed.
+    pub compress: Option<f64>,
     /// The machine.
     pub machine: Machine,
     /// The commit of the checkout, when there is one.

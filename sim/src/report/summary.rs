@@ -139,7 +139,7 @@ fn failure(entry: &Entry) -> String {
             for (check, why) in whys {
                 let _ = write!(text, "\n`{check}`: {why}\n");
             }
-            let _ = write!(text, "\n```sh\n{}\n```\n", played.reproduce);
+            let _ = write!(text, "\n```sh\n{}\n```\n", played.reproduce());
             text
         }
         Entry::Broken {
@@ -197,11 +197,10 @@ fn details(played: &Played) -> String {
         .iter()
         .filter(|outcome| outcome.origin == Origin::Invariant);
     let mut text = format!(
-        "\n<details><summary>{}: seed {}, {:.1} s of real time at {}×</summary>\n\n{}\n\n{HEAD}",
+        "\n<details><summary>{}: seed {}, {}</summary>\n\n{}\n\n{HEAD}",
         played.scenario,
         played.seed,
-        played.facts.wall_seconds,
-        played.facts.compress,
+        played.how_fast(),
         cell(&played.about),
     );
     for outcome in own.chain(always) {

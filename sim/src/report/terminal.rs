@@ -65,7 +65,7 @@ pub fn render(played: &Played, style: Style) -> String {
         text.push_str(&wrapped("note: ", note));
     }
     if !played.verdict.passed {
-        let _ = writeln!(text, "\nreproduce: {}", played.reproduce);
+        let _ = writeln!(text, "\nreproduce: {}", played.reproduce());
     }
     text
 }
@@ -103,7 +103,7 @@ pub fn render_suite(entries: &[Entry], wall_seconds: f64, style: Style) -> Strin
                     "  ",
                     &format!("{}: {}", played.scenario, checks.join("; ")),
                 ));
-                let _ = writeln!(text, "    {}", played.reproduce);
+                let _ = writeln!(text, "    {}", played.reproduce());
             }
             Entry::Broken {
                 scenario, message, ..
@@ -271,10 +271,7 @@ fn wrapped(first: &str, text: &str) -> String {
 
 fn facts(played: &Played) -> String {
     let facts = &played.facts;
-    let mut parts = vec![format!(
-        "{:.1} s of real time at {}×",
-        facts.wall_seconds, facts.compress
-    )];
+    let mut parts = vec![played.how_fast()];
     if let Some(ready) = facts.stack_ready_ms {
         parts.push(format!("stack ready in {ready:.0} ms"));
     }

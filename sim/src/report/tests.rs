@@ -147,12 +147,13 @@ fn played(failing: bool) -> Played {
         facts: RunFacts {
             wall_seconds: 10.5,
             stack_ready_ms: Some(123.4),
-            compress: 120.0,
+            compress: Some(120.0),
             api_peak_rss_bytes: Some(21_500_000),
             build_id: "abc".to_owned(),
             ..RunFacts::default()
         },
-        reproduce: "crypto-watch-sim run steady --seed 42".to_owned(),
+        program: "crypto-watch-sim".to_owned(),
+        arguments: "run steady --seed 42".to_owned(),
     }
 }
 

@@ -98,6 +98,17 @@ pub enum WorldError {
     /// The fake CoinGecko could not be started.
     #[error("the fake CoinGecko is not usable: {0}")]
     CoinGecko(String),
+    /// Virtual time does not go on, because somebody acts again and again at one instant.
+    #[error(
+        "virtual time stands still {at:?} after the start: {answers} answers were given at that one instant; a user \
+         who repeats at once (on_reject = \"hammer\") needs a service that takes time: raise `latency.service`"
+    )]
+    TimeStandsStill {
+        /// Virtual time since the scenario's start.
+        at: Duration,
+        /// Answers at that instant.
+        answers: u64,
+    },
     /// A defect of the harness.
     #[error("the harness has a defect: {0}")]
     Internal(String),
@@ -144,6 +155,22 @@ pub struct Tick {
     pub requests: u64,
     /// Names of the active faults.
     pub faults: Vec<String>,
+}
+
+impl Tick {
+    /// Where a play of `scenario` is when so much wall time has passed.
+    #[must_use]
+    pub fn at(scenario: &Scenario, wall: Duration, requests: u64) -> Self {
+        let active = scenario
+            .faults
+            .iter()
+            .filter(|fault| fault.span_in_time().contains(&wall));
+        Self {
+            wall: wall.min(scenario.duration),
+            requests,
+            faults: active.map(|fault| fault.name.clone()).collect(),
+        }
+    }
 }
 
 /// A built world that waits for its scenario to begin.
@@ -219,16 +246,7 @@ impl World {
             loop {
                 tokio::time::sleep(TICK_EVERY).await;
                 let wall = clock.wall_since_start(clock.now_us()).min(scenario.duration);
-                let active = scenario
-                    .faults
-                    .iter()
-                    .filter(|fault| fault.span_in_time().contains(&wall));
-                let faults = active.map(|fault| fault.name.clone()).collect();
-                tick(&Tick {
-                    wall,
-                    requests: requests.load(Ordering::Relaxed),
-                    faults,
-                });
+                tick(&Tick::at(scenario, wall, requests.load(Ordering::Relaxed)));
             }
         };
         let updates = async {

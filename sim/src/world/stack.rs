@@ -142,8 +142,9 @@ impl Stack {
         let scenario = &spec.scenario;
         let start_ms = scenario.start.as_millisecond();
         let clock = RunClock::starting_in(lead, start_ms, f64::from(spec.speed));
-        let engine = Arc::new(engine(spec, start_ms));
-        let recorder = Recorder::new(recording_setup(spec, &clock, &engine, &keys));
+        let engine = Arc::new(engine(scenario, spec.seed));
+        let timing = Timing::of(&clock, scenario.duration);
+        let recorder = Recorder::new(recording_setup(scenario, &spec.config, timing, &engine, &keys));
         let (witness, emit) = (recorder.clone(), recorder.clone());
         let coingecko = mount(
             Arc::clone(&engine),
@@ -266,37 +267,40 @@ impl Foundation {
     }
 }
 
-fn engine(spec: &WorldSpec, start_ms: i64) -> Engine {
+/// The fake CoinGecko of a scenario, without a socket.
+pub(crate) fn engine(scenario: &Scenario, seed: Seed) -> Engine {
     let config = EngineConfig {
-        seed: spec.seed.child("market").0,
-        start_ms,
-        terms: Terms::of(spec.scenario.stack.upstream_plan),
+        seed: seed.child("market").0,
+        start_ms: scenario.start.as_millisecond(),
+        terms: Terms::of(scenario.stack.upstream_plan),
         keys: KeyRing::default(),
     };
     Engine::new(
         config,
-        Timeline::new(&spec.scenario.faults, Target::CoinGecko, spec.seed),
+        Timeline::new(&scenario.faults, Target::CoinGecko, seed),
     )
 }
 
-fn recording_setup(
-    spec: &WorldSpec,
-    clock: &RunClock,
+/// What the recording of a scenario must know; `keys` are the secrets by load.
+pub(crate) fn recording_setup(
+    scenario: &Scenario,
+    config: &Config,
+    timing: Timing,
     engine: &Engine,
     keys: &[Vec<String>],
 ) -> RecordingSetup {
     let key_ids = |secrets: &Vec<String>| secrets.iter().map(|secret| table::key_id(secret)).collect();
     RecordingSetup {
-        timing: Timing::of(clock, spec.scenario.duration),
-        cache_ttl: spec.config.cache_ttl,
-        symbols: symbols(&spec.config),
+        timing,
+        cache_ttl: config.cache_ttl,
+        symbols: symbols(config),
         key_ids: keys.iter().map(key_ids).collect(),
         publication: Arc::new(engine.publication()),
     }
 }
 
 /// The supported symbols, most popular first.
-fn symbols(config: &Config) -> Vec<String> {
+pub(crate) fn symbols(config: &Config) -> Vec<String> {
     match &config.supported_symbols {
         Some(mappings) => mappings.iter().map(|mapping| mapping.symbol.clone()).collect(),
         None => service::symbols::BUILTIN

@@ -1,0 +1,156 @@
+//! The metrics sink of the service in virtual time: reads each document as whoever tails the log would.
+
+use std::fmt;
+
+use service::metrics::Emf;
+
+use crate::{
+    clock::RunClock,
+    record::{Recorder, event::Event},
+};
+
+/// Hands the metrics of each document to the recorder.
+pub(super) struct RecordedEmf {
+    /// `api` or `update`.
+    pub(super) service: &'static str,
+    pub(super) clock: RunClock,
+    pub(super) recorder: Recorder,
+}
+
+impl Emf for RecordedEmf {
+    fn line(&self, json: &str) {
+        self.recorder.record(Event::Emf {
+            at_us: self.clock.now_us(),
+            service: self.service.to_owned(),
+            values: metrics(json)
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        });
+    }
+}
+
+impl fmt::Debug for RecordedEmf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordedEmf")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The metrics that a document declares, with their values.
+///
+/// A virtual day has a document for each of its requests, so this scans for what an EMF document of one directive
+/// has (`{"Name":"…","Unit":"…"}` declares, `"…":number` gives) instead of building a JSON tree. A test compares
+/// it with the reader of real runs on documents of every kind.
+fn metrics(json: &str) -> impl Iterator<Item = (&str, f64)> {
+    const NAME: &str = "{\"Name\":\"";
+    let declared_end = json.find("]}]}").unwrap_or(0);
+    let (declared, values) = json.split_at(declared_end);
+    let mut from = 0;
+    declared.split(NAME).skip(1).filter_map(move |rest| {
+        let name = &rest[..rest.find('"')?];
+        // Values stand in the order in which they are declared; another order costs a second look, no more.
+        let (value, end) = value_of(name, values, from).or_else(|| value_of(name, values, 0))?;
+        from = end;
+        Some((name, value))
+    })
+}
+
+/// The number that stands for `name` in `values` at or after `from`, and where it ends.
+fn value_of(name: &str, values: &str, from: usize) -> Option<(f64, usize)> {
+    let mut at = from;
+    loop {
+        let found = at + values.get(at..)?.find(name)?;
+        let after = found + name.len();
+        let quoted = values[..found].ends_with('"') && values[after..].starts_with("\":");
+        if !quoted {
+            at = after;
+            continue;
+        }
+        let number = &values[after + 2..];
+        let length = number.find([',', '}']).unwrap_or(number.len());
+        return Some((number[..length].trim().parse().ok()?, after + 2 + length));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use service::{
+        clock::Timestamp,
+        config::Environment,
+        metrics::{RequestFacts, RequestMetrics, UpdateMetrics},
+        prices::{Tier, UpstreamTally},
+        store::Capacity,
+    };
+
+    use super::*;
+    use crate::world::logs::{self, Line, Origin};
+
+    fn documents() -> Vec<String> {
+        let facts = RequestFacts {
+            at: Timestamp(1_772_409_600_000),
+            environment: Environment::Prod,
+            request_id: "LatencyMs\":7,\"Requests",
+            route: "/prices",
+            status: 200,
+            latency_ms: 1.25,
+            sent_bytes: 317,
+        };
+        let full = RequestMetrics {
+            rate_limited: true,
+            worst_tier: Some(Tier::StoredMiss),
+            collapsed: true,
+            refresh_wait_ms: 189.4,
+            upstream: UpstreamTally {
+                calls: 2,
+                retries: 1,
+                rate_limited: 1,
+            },
+            oldest_price_age_s: Some(0.0),
+            identity_bytes: 1024,
+            encoded: true,
+            consumed: Capacity {
+                read: 1.5,
+                write: 1.0,
+            },
+        };
+        let update = UpdateMetrics {
+            succeeded: true,
+            written: 50,
+            oldest_price_age_s: Some(12.0),
+            ..UpdateMetrics::default()
+        };
+        vec![
+            RequestMetrics::default().document(&facts),
+            full.document(&facts),
+            update.document(Timestamp(0), Environment::Dev, "update-3"),
+        ]
+    }
+
+    #[test]
+    fn the_scan_reads_what_the_reader_of_real_runs_reads() {
+        let clock = RunClock::starting_in(Duration::ZERO, 0, 1.0);
+        let origin = Origin {
+            service: "api",
+            process: "api-0".to_owned(),
+        };
+        for document in documents() {
+            let Line::Emf(Event::Emf { values, .. }) = logs::read(&document, &origin, &clock) else {
+                panic!("{document} is an EMF document")
+            };
+            let scanned: Vec<(String, f64)> = metrics(&document)
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
+            assert_eq!(scanned, values, "{document}");
+            assert!(scanned.len() >= 3);
+        }
+    }
+
+    #[test]
+    fn what_is_no_document_has_no_metrics() {
+        assert_eq!(metrics("{\"level\":\"INFO\"}").count(), 0);
+        assert_eq!(metrics("").count(), 0);
+    }
+}

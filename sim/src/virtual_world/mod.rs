@@ -1,0 +1,351 @@
+//! The world of one run in virtual time: the service's own code in one thread, on a clock that jumps.
+//!
+//! ```text
+//! users (journeys) ──▶ router of api-0 … api-n ──▶ store (memory, or the SDK into dynoxide)
+//!            schedule ──▶ update-k ──▶   │
+//!                           └─────────▶ engine of the fake CoinGecko (faults)
+//! ```
+//! A paused tokio runtime moves its clock to the next timer whenever nothing else is left to do, so waits cost
+//! nothing and everything happens in an order that depends on the scenario and the seed alone. There are no sockets,
+//! no threads and no blocking calls; wall time is the scenario's `start` plus the virtual time that has passed. What
+//! happens is told to the same [`Recorder`] as in real time and judged by the same judge. ARCHITECTURE.md explains
+//! more.
+
+mod api;
+mod emf;
+mod models;
+mod pulse;
+mod rng;
+mod updates;
+mod upstream;
+mod warnings;
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use scenarios::{
+    format::{Override, Scenario},
+    suites,
+    within::{self, Carry, WithinPlan},
+};
+use service::{App, config::Config, http::router, store::Store};
+use tokio::{sync::watch, task::JoinSet};
+
+use self::{
+    api::{Instances, NextFiring},
+    emf::RecordedEmf,
+    models::Models,
+    rng::SeededRng,
+    updates::Updater,
+    upstream::Desk,
+};
+use crate::{
+    clock::RunClock,
+    latency::Modelled,
+    record::{Recorder, Recording, Timing, event::Event},
+    schedule::{self, Schedule},
+    seed::Seed,
+    store::{front::Emit, inproc::InProcessStore, memory::MemoryStore, table},
+    world::{
+        Ended, WorldError, environment, keys,
+        load::ANSWER_TIMEOUT,
+        stack::{engine, recording_setup, symbols},
+    },
+};
+
+pub use pulse::Pulse;
+
+/// How long the last answers and updates may take after the end, beyond the longest answer, virtual time.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// The stores of virtual time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Our own, typed and fast.
+    #[default]
+    Memory,
+    /// The service's SDK client over an in-process connector into dynoxide.
+    Embedded,
+}
+
+impl fmt::Display for StoreKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Embedded => "embedded",
+        })
+    }
+}
+
+/// What to build a virtual world from.
+#[derive(Clone, Debug)]
+pub struct VirtualSpec {
+    /// The scenario.
+    pub scenario: Arc<Scenario>,
+    /// The run's seed.
+    pub seed: Seed,
+    /// The configuration that the service makes of the scenario's stack.
+    pub config: Config,
+    /// The store.
+    pub store: StoreKind,
+}
+
+impl VirtualSpec {
+    /// A built-in scenario with `set` keys, on the memory store, with its own seed.
+    ///
+    /// # Errors
+    /// There is no such scenario, or it cannot be played so; as a text.
+    pub fn built_in(name: &str, set: &[(&str, String)]) -> Result<Self, String> {
+        let found = suites::find(name).map_err(|problem| problem.to_string())?;
+        let overrides: Vec<Override> = set
+            .iter()
+            .map(|(key, value)| Override {
+                key: (*key).to_owned(),
+                value: value.clone(),
+            })
+            .collect();
+        let one = found.first().ok_or_else(|| format!("`{name}` is empty"))?;
+        let scenario = one.parse(&overrides).map_err(|problems| problems.to_string())?;
+        let config =
+            environment::effective(&scenario.stack, &BTreeMap::new()).map_err(|problem| problem.to_string())?;
+        Ok(Self {
+            seed: Seed(scenario.seed),
+            scenario: Arc::new(scenario),
+            config,
+            store: StoreKind::Memory,
+        })
+    }
+}
+
+/// What is left of a virtual world that was played.
+#[derive(Debug)]
+pub struct VirtualPlayed {
+    /// How it ended.
+    pub ended: Ended,
+    /// Everything that happened.
+    pub recording: Recording,
+}
+
+/// Plays a scenario to its end, or until `stop` becomes true. Keeps the calling thread busy all the while.
+///
+/// # Errors
+/// The world cannot be built.
+pub fn play(
+    spec: &VirtualSpec,
+    stop: watch::Receiver<bool>,
+    pulse: &Pulse,
+) -> Result<VirtualPlayed, WorldError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing of the operating system");
+    let (ended, recorder) = runtime.block_on(async {
+        let world = World::build(spec, pulse.clone())?;
+        let recorder = world.recorder.clone();
+        let _warnings = warnings::listen(world.clock, recorder.clone());
+        Ok::<_, WorldError>((world.play(stop).await, recorder))
+    })?;
+    // Whatever still runs is dropped here, and may tell the recorder so.
+    drop(runtime);
+    Ok(VirtualPlayed {
+        ended,
+        recording: recorder.finish(),
+    })
+}
+
+/// A built world.
+struct World<'a> {
+    spec: &'a VirtualSpec,
+    clock: RunClock,
+    recorder: Recorder,
+    pulse: Pulse,
+    instances: Arc<Instances>,
+    updater: Updater,
+    /// By load.
+    keys: Vec<Vec<String>>,
+}
+
+impl<'a> World<'a> {
+    fn build(spec: &'a VirtualSpec, pulse: Pulse) -> Result<Self, WorldError> {
+        let scenario = &*spec.scenario;
+        let clock = RunClock::paused(scenario.start.as_millisecond());
+        let keys: Vec<Vec<String>> = scenario
+            .loads
+            .iter()
+            .map(|load| keys::secrets(spec.seed, &load.name, load.keys.count))
+            .collect();
+        let engine = Arc::new(engine(scenario, spec.seed));
+        let recorder = Recorder::new(recording_setup(
+            scenario,
+            &spec.config,
+            Timing::of(&clock, scenario.duration),
+            &engine,
+            &keys,
+        ));
+        let Models {
+            store: store_latency,
+            coingecko,
+            service,
+        } = Models::of(scenario, spec.seed);
+        let store = store(spec, clock, &recorder, store_latency, &keys)?;
+        let upstream = upstream::upstream(Arc::new(Desk {
+            engine,
+            clock,
+            recorder: recorder.clone(),
+            latency: coingecko,
+        }));
+        let next_firing = NextFiring::new();
+        let instance = |index: u32| {
+            let process = format!("api-{index}");
+            let emf = RecordedEmf {
+                service: "api",
+                clock,
+                recorder: recorder.clone(),
+            };
+            router(Arc::new(App::new(
+                spec.config.clone(),
+                Arc::new(clock),
+                Arc::clone(&store),
+                upstream.clone(),
+                Arc::new(SeededRng::of(spec.seed, &process)),
+                Arc::new(emf),
+            )))
+        };
+        let instances = Instances {
+            routers: (0..scenario.stack.instances).map(instance).collect(),
+            clock,
+            service_time: service,
+            next_firing: next_firing.clone(),
+        };
+        let updater = Updater {
+            config: spec.config.clone(),
+            seed: spec.seed,
+            clock,
+            store,
+            upstream,
+            recorder: recorder.clone(),
+            next_firing,
+        };
+        Ok(Self {
+            spec,
+            clock,
+            recorder,
+            pulse,
+            instances: Arc::new(instances),
+            updater,
+            keys,
+        })
+    }
+
+    async fn play(self, mut stop: watch::Receiver<bool>) -> Ended {
+        let scenario = &self.spec.scenario;
+        let end = self.clock.instant_of_wall(scenario.duration);
+        let firings = schedule::firings(
+            Schedule::of(&scenario.stack, self.spec.seed),
+            scenario,
+            self.spec.seed,
+        );
+        let mut parts = JoinSet::new();
+        // First the schedule, so that it fires before users act at the same instant.
+        let fired = self.updater.clone().fire(firings);
+        parts.spawn(async move {
+            fired.await;
+            Ok(())
+        });
+        for load in 0..scenario.loads.len() {
+            parts.spawn(self.load(load, stop.clone()));
+        }
+        let played = async {
+            while let Some(ended) = parts.join_next().await {
+                ended.unwrap_or_else(|panic| Err(WorldError::Internal(panic.to_string())))?;
+            }
+            tokio::time::sleep_until(end).await;
+            Ok(())
+        };
+        let drain = ANSWER_TIMEOUT + DRAIN;
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => Ended::Interrupted,
+            stuck = self.pulse.stuck() => Ended::Failed(stuck),
+            played = tokio::time::timeout_at(end + drain, played) => match played {
+                Ok(Ok(())) => Ended::Complete,
+                Ok(Err(error)) => Ended::Failed(error),
+                Err(_) => Ended::Failed(WorldError::LoadStuck(drain)),
+            },
+        }
+    }
+
+    /// One load, to its end. Called at the run's anchor.
+    fn load(
+        &self,
+        index: usize,
+        stop: watch::Receiver<bool>,
+    ) -> impl Future<Output = Result<(), WorldError>> + Send + 'static {
+        let scenario = &self.spec.scenario;
+        let load = u16::try_from(index).unwrap_or(u16::MAX);
+        let plan = WithinPlan {
+            scenario,
+            load: index,
+            seed: self.spec.seed.0,
+            targets: u16::try_from(scenario.stack.instances).unwrap_or(u16::MAX),
+            keys: self.keys[index].clone(),
+            symbols: symbols(&self.spec.config),
+            timeout: ANSWER_TIMEOUT,
+        };
+        let (recorder, pulse, clock) = (self.recorder.clone(), self.pulse.clone(), self.clock);
+        let tell = move |line| {
+            pulse.beat(clock.now_us());
+            recorder.record(Event::Request { load, line });
+        };
+        let instances: Arc<dyn Carry> = self.instances.clone();
+        let playing = within::play(plan, instances, Arc::new(tell), stop);
+        let (recorder, name) = (self.recorder.clone(), scenario.loads[index].name.clone());
+        async move {
+            let ended = playing.await.map_err(|error| WorldError::LoadFailed {
+                load: name,
+                message: error.to_string(),
+            })?;
+            recorder.record(Event::LoadEnded {
+                load,
+                sent: ended.sent,
+                dropped: ended.dropped,
+                cpu_us: 0,
+            });
+            Ok(())
+        }
+    }
+}
+
+/// The table with the keys of all loads.
+fn store(
+    spec: &VirtualSpec,
+    clock: RunClock,
+    recorder: &Recorder,
+    latency: Modelled,
+    keys: &[Vec<String>],
+) -> Result<Arc<dyn Store>, WorldError> {
+    let enabled: Vec<(String, bool)> = keys
+        .iter()
+        .flatten()
+        .map(|secret| (secret.clone(), true))
+        .collect();
+    let created_ms = spec.scenario.start.as_millisecond();
+    let recorder = recorder.clone();
+    let emit: Emit = Arc::new(move |event| recorder.record(event));
+    match spec.store {
+        StoreKind::Memory => {
+            let store = MemoryStore::new(clock, latency, emit);
+            store.seed_keys(&enabled, created_ms);
+            Ok(Arc::new(store))
+        }
+        StoreKind::Embedded => {
+            let unusable = |error: &dyn std::error::Error| WorldError::Store(error.to_string());
+            let seed = spec.seed.child("sdk");
+            let store = InProcessStore::open(environment::TABLE, clock, latency, emit, seed)
+                .map_err(|error| unusable(&error))?;
+            table::seed_keys(store.database(), environment::TABLE, &enabled, created_ms)
+                .map_err(|error| unusable(&error))?;
+            Ok(Arc::new(store.service_store(&spec.config)))
+        }
+    }
+}

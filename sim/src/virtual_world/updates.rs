@@ -1,0 +1,80 @@
+//! The schedule at work in virtual time: each firing runs one update in an `App` of its own, as each starts a
+//! process of its own on the real clock.
+
+use std::sync::Arc;
+
+use service::{App, config::Config, coingecko::upstream::Upstream, serve, store::Store};
+use tokio::task::JoinSet;
+
+use super::{api::NextFiring, emf::RecordedEmf, rng::SeededRng};
+use crate::{
+    clock::RunClock,
+    record::{Recorder, event::Event},
+    schedule::Firing,
+    seed::Seed,
+};
+
+/// What every update is started with.
+#[derive(Clone, Debug)]
+pub(super) struct Updater {
+    pub(super) config: Config,
+    pub(super) seed: Seed,
+    pub(super) clock: RunClock,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) upstream: Upstream,
+    pub(super) recorder: Recorder,
+    pub(super) next_firing: NextFiring,
+}
+
+/// Whoever waits for the next firing must not wait for one that never comes.
+struct NoMore(NextFiring);
+
+impl Drop for NoMore {
+    fn drop(&mut self) {
+        self.0.set(NextFiring::NEVER);
+    }
+}
+
+impl Updater {
+    /// Fires in time and waits for the last update to end.
+    pub(super) async fn fire(self, firings: Vec<Firing>) {
+        let no_more = NoMore(self.next_firing.clone());
+        let mut running = JoinSet::new();
+        for firing in firings {
+            let at_us = self.clock.at_us_of_wall(firing.at);
+            self.next_firing.set(at_us);
+            tokio::time::sleep_until(self.clock.instant_of_wall(firing.at)).await;
+            self.recorder.record(Event::ScheduleFired {
+                at_us: self.clock.now_us(),
+                index: firing.index,
+            });
+            running.spawn(self.clone().update(firing.index));
+            while running.try_join_next().is_some() {}
+        }
+        drop(no_more);
+        while running.join_next().await.is_some() {}
+    }
+
+    async fn update(self, index: u32) {
+        let process = format!("update-{index}");
+        let emf = RecordedEmf {
+            service: "update",
+            clock: self.clock,
+            recorder: self.recorder.clone(),
+        };
+        let app = App::new(
+            self.config,
+            Arc::new(self.clock),
+            self.store,
+            self.upstream,
+            Arc::new(SeededRng::of(self.seed, &process)),
+            Arc::new(emf),
+        );
+        let ended = serve::invoke_update(&app, None, &process).await;
+        self.recorder.record(Event::UpdateEnded {
+            at_us: self.clock.now_us(),
+            index,
+            ok: ended.is_ok(),
+        });
+    }
+}
