@@ -169,7 +169,7 @@ pub(crate) struct RawLoad {
     /// Open loop: journey starts per time. Several rates divide the load into equal parts, linear between them.
     /// Either this or `users`.
     pub(super) rate: Option<At<OneOrMany<PerTime>>>,
-    /// Closed loop: users who each make one request at a time. Either this or `rate`.
+    /// Closed loop: users who each make one request at a time, 1 to 100,000. Either this or `rate`.
     pub(super) users: Option<At<u32>>,
     /// How the arrivals of a `rate` are spaced: `poisson` or `even`. Default: `poisson`.
     pub(super) arrivals: Option<At<RawArrivals>>,
