@@ -287,7 +287,7 @@ fn unknown_keys_and_words() {
       --> plain.toml:3:1
       |
     3 | zzz = 1
-      | ^^^ write one of schema, name, about, extends, seed, start, duration, stack, symbols, journey, load, fault, expect
+      | ^^^ write one of schema, name, about, extends, seed, start, duration, stack, symbols, latency, journey, load, fault, expect
     ");
     insta::assert_snapshot!(broken("target = \"coingecko\"", "target = \"coin\""), @r#"
     error: unknown word `coin`
