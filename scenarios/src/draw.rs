@@ -3,9 +3,6 @@
 //! So a draw that is added in one place moves no other draw, and a run with the same seed asks for the same things
 //! in the same order per user, whatever the machine's timing does.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-
 use crate::format::model::Popularity;
 
 /// What is drawn.
@@ -40,24 +37,40 @@ impl Draws {
 
     /// The stream of a component of the `index`-th user or arrival.
     pub(crate) fn stream(self, component: Component, index: u64) -> Stream {
-        let mut key = [0; 32];
         let words = [self.seed, self.load, component as u64, index];
-        for (place, word) in key.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-        Stream(ChaCha8Rng::from_seed(key))
+        Stream(
+            words
+                .into_iter()
+                .fold(0, |state, word| mix((state ^ word).wrapping_add(GAMMA))),
+        )
     }
 }
 
-/// A sequence of random numbers.
+/// A sequence of random numbers: `SplitMix64` (Steele, Lea and Flood 2014), which is made to be split into many short
+/// streams. A stream is one word and costs next to nothing to begin, of which each of a million arrivals needs three.
 #[derive(Clone, Debug)]
-pub(crate) struct Stream(ChaCha8Rng);
+pub(crate) struct Stream(u64);
+
+/// The distance of two states that follow each other: odd, near 2^64 over the golden ratio.
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Mixes the bits of a state. No two states give the same.
+fn mix(state: u64) -> u64 {
+    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
+}
 
 impl Stream {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(GAMMA);
+        mix(self.0)
+    }
+
     /// A uniform draw from `0.0..1.0`.
     pub(crate) fn unit(&mut self) -> f64 {
         // 53 bits: every value is exactly representable.
-        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// An exponential draw with mean 1.
@@ -106,20 +119,53 @@ impl Choice {
         index.min(self.weights.len().saturating_sub(1))
     }
 
-    /// The indices of `count` different things, or of all when there are fewer.
-    ///
-    /// The same distribution as drawing one after the other and taking what is drawn out of the lot, but with one
-    /// draw for each thing (Efraimidis and Spirakis 2006): the smallest of independent exponential times with the
-    /// weights as rates.
-    pub(crate) fn draw_distinct(&self, count: usize, stream: &mut Stream) -> Vec<usize> {
-        let mut times: Vec<(f64, usize)> = self
-            .weights
-            .iter()
-            .enumerate()
-            .map(|(index, weight)| (stream.exponential() / weight, index))
-            .collect();
-        times.sort_by(|a, b| a.0.total_cmp(&b.0));
-        times.into_iter().take(count).map(|(_, index)| index).collect()
+    /// The indices of `count` different things, or of all when there are fewer: one drawn after the other, each taken
+    /// out of the lot. One draw for each thing.
+    pub(crate) fn draw_distinct<'a>(&'a self, count: usize, stream: &'a mut Stream) -> Distinct<'a> {
+        let left = count.min(self.weights.len());
+        Distinct {
+            choice: self,
+            stream,
+            taken: Vec::with_capacity(left),
+            left,
+        }
+    }
+}
+
+/// See [`Choice::draw_distinct`].
+#[derive(Debug)]
+pub(crate) struct Distinct<'a> {
+    choice: &'a Choice,
+    stream: &'a mut Stream,
+    /// What has been drawn, ascending.
+    taken: Vec<usize>,
+    left: usize,
+}
+
+impl Iterator for Distinct<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let Choice { weights, cumulative } = self.choice;
+        let taken: f64 = self.taken.iter().map(|index| weights[*index]).sum();
+        // A place on what is left of the line, moved past each piece that was taken out before it.
+        let mut place = self.stream.unit() * (cumulative.last()? - taken);
+        for index in &self.taken {
+            if place >= cumulative[*index] - weights[*index] {
+                place += weights[*index];
+            }
+        }
+        let mut index = cumulative
+            .partition_point(|sum| *sum <= place)
+            .min(weights.len() - 1);
+        // Rounding may lead to the edge of a piece that was taken: its next neighbour that is left, then.
+        while self.taken.binary_search(&index).is_ok() {
+            index = (index + 1) % weights.len();
+        }
+        let at = self.taken.partition_point(|other| *other < index);
+        self.taken.insert(at, index);
+        Some(index)
     }
 }
 
@@ -179,22 +225,50 @@ mod tests {
         let choice = Choice::popular(Popularity::Zipf { s: 1.0 }, 4);
         let mut stream = stream(3);
         let hits = (0..20_000)
-            .filter(|_| choice.draw_distinct(3, &mut stream).first() == Some(&0))
+            .filter(|_| choice.draw_distinct(3, &mut stream).next() == Some(0))
             .count();
         assert!((hits as f64 / 20_000.0 - 0.48).abs() < 0.02, "{hits}");
+    }
+
+    #[test]
+    fn distinct_draws_are_draws_without_what_was_drawn() {
+        let weights = [4.0, 3.0, 2.0, 1.0];
+        let choice = Choice::weighted(weights);
+        let mut stream = stream(5);
+        let mut shares = std::collections::BTreeMap::new();
+        for _ in 0..50_000 {
+            let drawn: Vec<usize> = choice.draw_distinct(3, &mut stream).collect();
+            *shares.entry(drawn).or_insert(0.0) += 1.0 / 50_000.0;
+        }
+        assert_eq!(shares.len(), 24);
+        for (drawn, share) in shares {
+            let mut left: f64 = weights.iter().sum();
+            let mut expected = 1.0;
+            for index in &drawn {
+                expected *= weights[*index] / left;
+                left -= weights[*index];
+            }
+            // Five standard deviations of a share of 50,000.
+            let bound = 5.0 * (expected / 50_000.0f64).sqrt();
+            assert!(
+                (share - expected).abs() < bound,
+                "{drawn:?}: {share} for {expected}"
+            );
+        }
     }
 
     #[test]
     fn nothing_to_choose_is_no_panic() {
         let none = Choice::popular(Popularity::Uniform, 0);
         assert_eq!(none.draw(&mut stream(1)), 0);
-        assert!(none.draw_distinct(3, &mut stream(1)).is_empty());
+        assert_eq!(none.draw_distinct(3, &mut stream(1)).count(), 0);
     }
 
     proptest! {
         #[test]
         fn distinct_draws_are_distinct(seed: u64, s in 0.1..3.0f64, count in 1..60usize, wanted in 1..60usize) {
-            let drawn = Choice::popular(Popularity::Zipf { s }, count).draw_distinct(wanted, &mut stream(seed));
+            let choice = Choice::popular(Popularity::Zipf { s }, count);
+            let drawn: Vec<usize> = choice.draw_distinct(wanted, &mut stream(seed)).collect();
             prop_assert_eq!(drawn.len(), wanted.min(count));
             prop_assert!(drawn.iter().all(|index| *index < count));
             prop_assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), drawn.len());

@@ -6,8 +6,9 @@
 //! | [`suites`] | the built-in scenarios |
 //! | [`schema`] | the format as a JSON Schema |
 //! | [`wire`] | what the harness and a load generator say to each other |
-//! | [`play`] | the load generator's process, and what its two engines share |
-//! | `journeys`, `open` | the engines: goose users in a closed loop, arrivals in an open one |
+//! | [`play`] | the load generator's process, and what all engines share |
+//! | `journeys`, `open` | the engines on sockets: goose users in a closed loop, arrivals in an open one |
+//! | [`within`] | loads played within the harness's own process, on tokio's clock |
 //! | `request` | from a template to a path, from an answer to a line |
 //! | `draw` | everything that is drawn, from the one seed |
 
@@ -26,3 +27,4 @@ mod request;
 pub mod schema;
 pub mod suites;
 pub mod wire;
+pub mod within;

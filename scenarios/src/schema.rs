@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::format::kinds::KINDS;
 use crate::format::model::Target;
 use crate::format::raw::{
-    RawCustomPlan, RawExpect, RawFault, RawJourney, RawKeys, RawLoad, RawMatch, RawPopularity, RawScenario,
-    RawStack,
+    RawCustomPlan, RawExpect, RawFault, RawJourney, RawKeys, RawLatencies, RawLoad, RawMatch, RawPopularity,
+    RawScenario, RawStack,
 };
 
 /// What a scenario must have, unless it extends another that does.
@@ -114,7 +114,7 @@ struct Section {
     keys: fn() -> Vec<&'static str>,
 }
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     Section {
         heading: "Top level",
         definition: None,
@@ -134,6 +134,11 @@ const SECTIONS: [Section; 9] = [
         heading: "`[symbols]`",
         definition: Some("Popularity"),
         keys: keys_of::<RawPopularity>,
+    },
+    Section {
+        heading: "`[latency]`",
+        definition: Some("Latencies"),
+        keys: keys_of::<RawLatencies>,
     },
     Section {
         heading: "`[[journey]]`",

@@ -2,6 +2,12 @@
 //!
 //! The harness writes one [`LoadPlan`] as a line of JSON to the child's standard input; the child writes one
 //! [`LoadLine`] a line to its standard output. Its standard error is for people.
+//!
+//! What many requests have in common is shared: a load played within the harness's own process makes a line for
+//! each of a million requests.
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -76,13 +82,13 @@ pub struct RequestLine {
     /// Index into the plan's targets.
     pub target: u16,
     /// `/prices`, `/prices/{symbol}`, `/health` or `other`.
-    pub route: String,
+    pub route: Cow<'static, str>,
     /// The status that an admitted request like this is owed: 200, or 400, 401, 404, 405 for an invalid one.
     /// (`304` is as good as the 200.)
     pub owed: u16,
     /// The symbols asked for, upper case, in order, each once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub asked: Vec<String>,
+    #[serde(default, with = "shared", skip_serializing_if = "<[_]>::is_empty")]
+    pub asked: Arc<[String]>,
     /// The status answered; 0 when there was no answer.
     pub status: u16,
     /// Why there was no answer: `timeout`, `connect`, `reset`, `body` or `decode`.
@@ -108,8 +114,8 @@ pub struct RequestLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     /// Prices of a 200, in the order answered.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub prices: Vec<ServedPrice>,
+    #[serde(default, with = "shared", skip_serializing_if = "<[_]>::is_empty")]
+    pub prices: Arc<[ServedPrice]>,
     /// Symbols that a 200 named as unavailable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unavailable: Vec<String>,
@@ -127,4 +133,51 @@ pub struct ServedPrice {
     pub price: String,
     /// `lastUpdated`, Unix milliseconds.
     pub updated_ms: i64,
+}
+
+/// Shared lists are written as lists.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        list: &Arc<[T]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        list[..].serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<[T]>, D::Error> {
+        Vec::deserialize(deserializer).map(Arc::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_written_as_before_and_read_again() {
+        let line = RequestLine {
+            route: "/prices".into(),
+            asked: ["BTC".to_owned()].into(),
+            prices: [ServedPrice {
+                symbol: "BTC".to_owned(),
+                price: "76975.10".to_owned(),
+                updated_ms: 5,
+            }]
+            .into(),
+            ..RequestLine::default()
+        };
+        let text = serde_json::to_string(&line).expect("a line");
+        insta::assert_snapshot!(text, @r#"{"due_us":0,"sent_us":0,"answered_us":0,"journey":0,"user":0,"target":0,"route":"/prices","owed":0,"asked":["BTC"],"status":0,"wire_bytes":0,"plain_bytes":0,"gzip":false,"prices":[{"symbol":"BTC","price":"76975.10","updated_ms":5}],"repeat":false}"#);
+        assert_eq!(serde_json::from_str::<RequestLine>(&text).expect("a line"), line);
+        let bare = RequestLine::default();
+        let text = serde_json::to_string(&bare).expect("a line");
+        assert!(!text.contains("asked") && !text.contains("prices"), "{text}");
+        assert_eq!(serde_json::from_str::<RequestLine>(&text).expect("a line"), bare);
+    }
 }

@@ -178,7 +178,7 @@ pub enum BlockBody {
     Code1020,
 }
 
-/// How late an answer is, in real time.
+/// How late an answer is: in real time, or as modelled in virtual time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Latency {
     /// Always by this.

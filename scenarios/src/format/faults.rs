@@ -9,9 +9,10 @@ use super::fault::{
     PriceField, Renamed, RetryAfter, ScheduleFault, ServiceFault, StoreFault, WrongValue,
 };
 use super::kinds::{KINDS, KindRow};
+use super::latency;
 use super::model::{Fault, Match, Target};
 use super::quantity::parse_duration;
-use super::raw::{RawFault, RawLatency, RawMatch, RawTarget};
+use super::raw::{RawFault, RawMatch, RawTarget};
 use super::written::{At, Raw, Time};
 
 const HANG: Duration = Duration::from_secs(300);
@@ -498,27 +499,7 @@ impl Params<'_, '_> {
     }
 
     fn latency(&mut self) -> Option<Latency> {
-        let raw = self.raw.latency.as_ref()?;
-        match &raw.value {
-            RawLatency::Fixed(text) => self
-                .checker
-                .positive(&Raw::new(text.clone(), raw.range.clone()))
-                .map(Latency::Fixed),
-            RawLatency::Lognormal(both) => {
-                let p50 = self.checker.positive(&both.p50);
-                let p99 = self.checker.positive(&both.p99);
-                let (p50, p99) = (p50?, p99?);
-                if p99 < p50 {
-                    self.checker.error(
-                        &both.p99.range,
-                        "p99 is less than p50",
-                        "write one not less than p50",
-                    );
-                    return None;
-                }
-                Some(Latency::Lognormal { p50, p99 })
-            }
-        }
+        latency::above_zero(self.checker, self.raw.latency.as_ref()?)
     }
 
     fn speed(&mut self) -> Option<u64> {

@@ -9,6 +9,9 @@ use super::raw::{RawArrivals, RawKeys, RawLoad, RawScenario};
 use super::validate::popularity;
 use super::written::{At, OneOrMany, PerTime, Raw};
 
+/// Most users of a load: each is held in memory for as long as it lasts.
+const MAX_USERS: u32 = 100_000;
+
 /// Checks the loads of a scenario that plays for `duration`: what each says, and that together they cover it.
 pub(super) fn check(
     checker: &mut Checker<'_>,
@@ -133,9 +136,22 @@ fn shape(checker: &mut Checker<'_>, raw: &RawLoad) -> Option<Shape> {
             );
             None
         }
-        (None, Some(users)) => checker.at_least_one(users, "`users`").map(Shape::Users),
+        (None, Some(users)) => self::users(checker, users).map(Shape::Users),
         (Some(rate), None) => rates(checker, rate),
     }
+}
+
+fn users(checker: &mut Checker<'_>, raw: &At<u32>) -> Option<u32> {
+    if raw.value > MAX_USERS {
+        let message = format!("a load has at most {MAX_USERS} users");
+        checker.error(
+            &raw.range,
+            message,
+            "each is kept in memory; so many clients are a `rate`",
+        );
+        return None;
+    }
+    checker.at_least_one(raw, "`users`")
 }
 
 fn rates(checker: &mut Checker<'_>, raw: &At<OneOrMany<PerTime>>) -> Option<Shape> {

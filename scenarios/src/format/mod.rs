@@ -6,7 +6,7 @@
 //! | `document`, `writer` | TOML trees that remember where each part was written |
 //! | `raw`, `written` | the shape of the file: the one table of keys |
 //! | `kinds` | the table of fault kinds and their parameters |
-//! | `validate`, `loads`, `faults`, `checker` | from raw to checked |
+//! | `validate`, `loads`, `latency`, `faults`, `checker` | from raw to checked |
 //! | `grammar` | the languages within `check`, `during` and `where` |
 //! | `model`, `fault`, `check` | what a scenario means |
 //! | `quantity` | durations, rates, shares, sizes |
@@ -22,6 +22,7 @@ pub mod fault;
 mod faults;
 mod grammar;
 pub mod kinds;
+mod latency;
 mod loads;
 pub mod model;
 mod parse;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::check::{Check, During, Where};
 use super::diagnostics::{Diagnostic, Severity, Source, Span};
+use super::fault::{FaultKind, Latency};
 
 /// One scenario, checked.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Scenario {
     pub stack: Stack,
     /// How often each supported symbol is asked for.
     pub symbols: Popularity,
+    /// How long things take in virtual time.
+    pub latency: Latencies,
     /// What users do.
     pub journeys: Vec<Journey>,
     /// How many of them, when. In file order.
@@ -192,6 +195,17 @@ impl Popularity {
     }
 }
 
+/// How long things take in virtual time, as modelled. `None`: as measured in real runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Latencies {
+    /// One request to DynamoDB.
+    pub store: Option<Latency>,
+    /// One call to CoinGecko, without what faults add.
+    pub coingecko: Option<Latency>,
+    /// What the service takes for a request, and the way to it and back.
+    pub service: Option<Latency>,
+}
+
 /// What one kind of user does: its gets in order, `think` between two of them; a closed-loop user starts over.
 #[derive(Clone, Debug)]
 pub struct Journey {
@@ -344,7 +358,7 @@ pub struct Fault {
     /// How long it lasts.
     pub length: Duration,
     /// What breaks and how; the kind knows its [`Target`].
-    pub kind: super::fault::FaultKind,
+    pub kind: FaultKind,
     /// The share of eligible events that it touches, above 0 and up to 1.
     pub share: f64,
     /// Only the first so many eligible events.

@@ -23,8 +23,8 @@ pub(crate) struct RawScenario {
     /// What the scenario proves, in a sentence or two.
     pub(super) about: At<String>,
     /// Another scenario, by name, from which all is taken that is not said here. `name` and `about` are always
-    /// its own; `[stack]` and `[symbols]` are taken key by key; a list such as `[[load]]` is taken whole or,
-    /// when this file has one of the same kind, not at all.
+    /// its own; `[stack]`, `[symbols]` and `[latency]` are taken key by key; a list such as `[[load]]` is taken
+    /// whole or, when this file has one of the same kind, not at all.
     #[expect(dead_code, reason = "resolved on the document before this is read")]
     pub(super) extends: Option<At<String>>,
     /// Seed of everything that is drawn. Default: 1.
@@ -38,6 +38,8 @@ pub(crate) struct RawScenario {
     pub(super) stack: Option<RawStack>,
     /// How often each supported symbol is asked for.
     pub(super) symbols: Option<RawPopularity>,
+    /// How long things take in virtual time.
+    pub(super) latency: Option<RawLatencies>,
     /// What a kind of user does; at least one.
     #[serde(default)]
     pub(super) journey: Vec<RawJourney>,
@@ -122,6 +124,21 @@ pub(crate) enum RawDist {
     Zipf,
 }
 
+/// How long things take with `--clock virtual`, where nothing takes time of itself: modelled, and not used with
+/// `--clock real`. Each is a fixed duration, or `{ p50 = "4ms", p99 = "20ms" }` for a lognormal distribution. What is
+/// left out is as `crypto-watch-sim calibrate` measured it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Latencies")]
+pub(crate) struct RawLatencies {
+    /// One request to DynamoDB.
+    pub(super) store: Option<At<RawLatency>>,
+    /// One call to CoinGecko, to the end of its answer. Latency faults add to it.
+    pub(super) coingecko: Option<At<RawLatency>>,
+    /// What the service itself takes for a request, and the way to it and back.
+    pub(super) service: Option<At<RawLatency>>,
+}
+
 /// What a kind of user does.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -169,7 +186,7 @@ pub(crate) struct RawLoad {
     /// Open loop: journey starts per time. Several rates divide the load into equal parts, linear between them.
     /// Either this or `users`.
     pub(super) rate: Option<At<OneOrMany<PerTime>>>,
-    /// Closed loop: users who each make one request at a time. Either this or `rate`.
+    /// Closed loop: users who each make one request at a time, 1 to 100,000. Either this or `rate`.
     pub(super) users: Option<At<u32>>,
     /// How the arrivals of a `rate` are spaced: `poisson` or `even`. Default: `poisson`.
     pub(super) arrivals: Option<At<RawArrivals>>,

@@ -287,7 +287,7 @@ fn unknown_keys_and_words() {
       --> plain.toml:3:1
       |
     3 | zzz = 1
-      | ^^^ write one of schema, name, about, extends, seed, start, duration, stack, symbols, journey, load, fault, expect
+      | ^^^ write one of schema, name, about, extends, seed, start, duration, stack, symbols, latency, journey, load, fault, expect
     ");
     insta::assert_snapshot!(broken("target = \"coingecko\"", "target = \"coin\""), @r#"
     error: unknown word `coin`
@@ -570,6 +570,13 @@ fn bad_loads_and_journeys() {
        |
     16 | users = 5
        |         ^ split it into two loads
+    ");
+    insta::assert_snapshot!(broken("rate = \"2/s\"", "users = 1_000_000"), @r"
+    error: a load has at most 100000 users
+       --> plain.toml:15:9
+       |
+    15 | users = 1_000_000
+       |         ^^^^^^^^^ each is kept in memory; so many clients are a `rate`
     ");
     insta::assert_snapshot!(broken("rate = \"2/s\"\n", ""), @r#"
     error: load `day` says neither `rate` nor `users`

@@ -14,7 +14,7 @@ use super::raw::{
     RawStack,
 };
 use super::written::{At, PerTime, Raw};
-use super::{faults, loads};
+use super::{faults, latency, loads};
 
 /// The greatest number of symbols that a request may ask for.
 const MOST_SYMBOLS: u32 = 50;
@@ -46,6 +46,7 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: &RawScenario) -> Option<Scen
         Some(symbols) => popularity(checker, symbols.dist, symbols.s.as_ref()),
         None => Some(Popularity::Uniform),
     };
+    let latency = latency::check(checker, raw.latency.as_ref());
     let journeys: Vec<_> = raw
         .journey
         .iter()
@@ -101,6 +102,7 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: &RawScenario) -> Option<Scen
         duration: duration?,
         stack: stack?,
         symbols: symbols?,
+        latency: latency?,
         journeys,
         loads: loads?,
         faults,

@@ -6,20 +6,25 @@ use crate::play::{Outgoing, Transport};
 use crate::request::{Answer, Exchange, NoAnswer};
 
 /// A goose user as a transport.
-pub(super) struct Carrier<'a>(pub(super) &'a mut GooseUser);
+pub(super) struct Carrier<'a> {
+    pub(super) user: &'a mut GooseUser,
+    /// Base URLs of the targets, without a slash at their end.
+    pub(super) bases: &'a [String],
+}
 
 impl Transport for Carrier<'_> {
-    async fn get(&mut self, request: Outgoing) -> Exchange {
-        let Ok(builder) = self.0.get_request_builder(&GooseMethod::Get, &request.url) else {
+    async fn get(&mut self, request: Outgoing<'_>) -> Exchange {
+        let url = request.url(self.bases);
+        let Ok(builder) = self.user.get_request_builder(&GooseMethod::Get, &url) else {
             return Exchange::Failed(NoAnswer::Connect);
         };
         let goose_request = GooseRequest::builder()
-            .path(request.url.as_str())
+            .path(url.as_str())
             .name(request.name)
             .set_request_builder(builder.headers(request.headers))
             .build();
         // An error here is of goose's statistics, which are off; one of the request is in the response.
-        let Ok(goose) = self.0.request(goose_request).await else {
+        let Ok(goose) = self.user.request(goose_request).await else {
             return Exchange::Failed(NoAnswer::Reset);
         };
         let response = match goose.response {

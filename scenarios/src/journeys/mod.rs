@@ -27,6 +27,8 @@ const CTRL_C_POLL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 struct Crowd {
     play: Arc<Play>,
+    /// Base URLs of the targets, without a slash at their end.
+    bases: Arc<[String]>,
     /// Users that have not yet noticed the end.
     left: AtomicU32,
     all_left: Notify,
@@ -36,16 +38,22 @@ struct Crowd {
 #[derive(Clone)]
 struct Seat(Arc<Mutex<Visitor>>);
 
-/// Plays a `users` load to its end.
-pub(crate) async fn run(play: Arc<Play>, users: u32) -> Result<(), PlayError> {
+/// Plays a `users` load to its end, against targets at these URLs.
+pub(crate) async fn run(
+    play: Arc<Play>,
+    users: u32,
+    bases: Arc<[String]>,
+    timeout: Duration,
+) -> Result<(), PlayError> {
     quiet::silence_goose();
     let crowd = Arc::new(Crowd {
         play,
+        bases,
         left: AtomicU32::new(users),
         all_left: Notify::new(),
     });
     let failed = |error: GooseError| PlayError::Engine(format!("goose: {error}"));
-    let attack = attack(&crowd, users).map_err(failed)?;
+    let attack = attack(&crowd, users, timeout).map_err(failed)?;
     // Goose looks only twice a second whether its users are done, and nothing of what it does then is used.
     tokio::select! {
         biased;
@@ -62,18 +70,18 @@ async fn ctrl_c() {
     }
 }
 
-fn attack(crowd: &Arc<Crowd>, users: u32) -> Result<GooseAttack, GooseError> {
+fn attack(crowd: &Arc<Crowd>, users: u32, timeout: Duration) -> Result<GooseAttack, GooseError> {
     let client = GooseClientBuilder::new()
         .without_cookies()
         .gzip(false)
-        .timeout(crowd.play.timeout());
+        .timeout(timeout);
     let (first, then) = (Arc::clone(crowd), Arc::clone(crowd));
     let start: TransactionFunction = Arc::new(move |user| Box::pin(take_seat(Arc::clone(&first), user)));
     let journey: TransactionFunction = Arc::new(move |user| Box::pin(make_journey(Arc::clone(&then), user)));
     let scenario = Scenario::new("users")
         .register_transaction(Transaction::new(start).set_name("start").set_on_start())
         .register_transaction(Transaction::new(journey).set_name("journey"));
-    let attack = GooseAttack::initialize_with_config(configuration(crowd.play.host(), users))?
+    let attack = GooseAttack::initialize_with_config(configuration(&crowd.bases[0], users))?
         .set_client_builder_without_cookies(client)?
         .register_scenario(scenario);
     Ok(attack)
@@ -114,7 +122,10 @@ async fn make_journey(crowd: Arc<Crowd>, user: &mut GooseUser) -> TransactionRes
     }
     if let Some(seat) = user.get_session_data::<Seat>().cloned() {
         let mut visitor = seat.0.lock().await;
-        let mut carrier = carry::Carrier(user);
+        let mut carrier = carry::Carrier {
+            user,
+            bases: &crowd.bases,
+        };
         play_journey(&crowd.play, &mut visitor, &mut carrier, Pace::Closed).await;
     }
     Ok(())

@@ -16,7 +16,9 @@ use crate::request::{Answer, Exchange, NoAnswer};
 
 /// A clone shares connections and room.
 #[derive(Clone, Debug)]
-pub(super) struct Carrier {
+pub(crate) struct Carrier {
+    /// Base URLs of the targets, without a slash at their end.
+    bases: Arc<[String]>,
     client: Client<HttpConnector, Empty<Bytes>>,
     room: Arc<Semaphore>,
     timeout: Duration,
@@ -24,10 +26,11 @@ pub(super) struct Carrier {
 
 impl Carrier {
     /// A client that waits no longer than `timeout` for an answer and has at most `room` requests in flight.
-    pub(super) fn new(timeout: Duration, room: usize) -> Self {
+    pub(crate) fn new(bases: Arc<[String]>, timeout: Duration, room: usize) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         Self {
+            bases,
             client: Client::builder(TokioExecutor::new()).build(connector),
             room: Arc::new(Semaphore::new(room)),
             timeout,
@@ -53,11 +56,12 @@ impl Carrier {
 }
 
 impl Transport for Carrier {
-    async fn get(&mut self, request: Outgoing) -> Exchange {
+    async fn get(&mut self, request: Outgoing<'_>) -> Exchange {
         let Ok(_place) = self.room.try_acquire() else {
             return Exchange::NoRoom;
         };
-        let Ok(mut outgoing) = Request::get(&request.url).body(Empty::new()) else {
+        let url = request.url(&self.bases);
+        let Ok(mut outgoing) = Request::get(url).body(Empty::new()) else {
             return Exchange::Failed(NoAnswer::Connect);
         };
         *outgoing.headers_mut() = request.headers;
@@ -81,7 +85,7 @@ mod tests {
     /// `None`.
     async fn exchange(answer: Option<&'static str>, room: usize) -> Exchange {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/", listener.local_addr().expect("bound"));
+        let base = format!("http://{}", listener.local_addr().expect("bound"));
         let server = tokio::spawn(async move {
             let mut kept = Vec::new();
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -99,11 +103,12 @@ mod tests {
         });
         let timeout = Duration::from_millis(if answer.is_some() { 10_000 } else { 50 });
         let request = Outgoing {
-            url,
+            target: 0,
+            path: "/",
             name: "/",
             headers: HeaderMap::new(),
         };
-        let exchange = Carrier::new(timeout, room).get(request).await;
+        let exchange = Carrier::new([base].into(), timeout, room).get(request).await;
         server.abort();
         exchange
     }

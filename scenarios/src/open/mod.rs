@@ -8,19 +8,22 @@ mod carry;
 
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use self::arrivals::DueTimes;
-use self::carry::Carrier;
-use crate::play::{Pace, Play, play_journey};
+use crate::play::{Pace, Play, Transport, play_journey};
+
+pub(crate) use self::carry::Carrier;
 
 /// Most requests in flight: below the 1,024 files that a process may usually open, and enough for 400 requests a
 /// second, the most that a run is sped up to, when each waits for the service's bound of 2 s.
-const MAX_IN_FLIGHT: usize = 960;
+pub(crate) const MAX_IN_FLIGHT: usize = 960;
 
 /// Plays a `rate` load to its end.
-pub(crate) async fn run(play: Arc<Play>, rates: &[f64]) {
-    let carrier = Carrier::new(play.timeout(), MAX_IN_FLIGHT);
+pub(crate) async fn run<T>(play: Arc<Play>, rates: &[f64], carrier: T)
+where
+    T: Transport + Clone + 'static,
+{
     let due_times = DueTimes::new(rates, play.load.length, play.load.arrivals, play.arrivals());
     let mut visits = JoinSet::new();
     for (number, due) in (0..).zip(due_times) {
@@ -29,14 +32,27 @@ pub(crate) async fn run(play: Arc<Play>, rates: &[f64]) {
             break;
         }
         visits.spawn(visit(Arc::clone(&play), number, due_us, carrier.clone()));
-        while visits.try_join_next().is_some() {}
+        while let Some(ended) = visits.try_join_next() {
+            or_panic(ended);
+        }
     }
-    while visits.join_next().await.is_some() {}
+    while let Some(ended) = visits.join_next().await {
+        or_panic(ended);
+    }
     // The last arrivals may have gone long before the load ends.
     play.wait_until(play.end_us()).await;
 }
 
-async fn visit(play: Arc<Play>, number: u32, due_us: u64, mut carrier: Carrier) {
+async fn visit(play: Arc<Play>, number: u32, due_us: u64, mut carrier: impl Transport) {
     let mut visitor = play.arrival(number);
     play_journey(&play, &mut visitor, &mut carrier, Pace::Open { due_us }).await;
+}
+
+/// A user that panicked is a bug of ours, and must not look like one that left.
+pub(crate) fn or_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
 }

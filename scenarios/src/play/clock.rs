@@ -37,6 +37,15 @@ impl LoadClock {
         }
     }
 
+    /// A clock whose anchor is now and on which wall time passes as tokio's does. Reads no system clock.
+    pub(crate) fn from_now() -> Self {
+        Self {
+            base: Instant::now(),
+            base_us: 0,
+            speed: 1.0,
+        }
+    }
+
     /// Real µs since the anchor; 0 before it.
     pub(crate) fn now_us(self) -> u64 {
         let at = self.base_us + self.base.elapsed().as_micros() as i64;
@@ -60,6 +69,9 @@ impl LoadClock {
     /// The real time, µs, in which `wall` passes.
     pub(crate) fn real_us(self, wall: Duration) -> u64 {
         // Rounded up: who has to wait a second never comes back before it has passed.
+        if self.speed == 1.0 {
+            return u64::try_from(wall.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX);
+        }
         (wall.as_secs_f64() / self.speed * 1e6).ceil() as u64
     }
 }
@@ -100,5 +112,15 @@ mod tests {
         let clock = clock(0, 120.0);
         assert_eq!(clock.real_us(Duration::from_secs(60)), 500_000);
         assert_eq!(clock.at_us(Duration::from_secs(1)), 8334);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_virtual_time_nothing_is_rounded() {
+        let clock = LoadClock::from_now();
+        assert_eq!(clock.now_us(), 0);
+        tokio::time::advance(Duration::from_millis(10_300)).await;
+        assert_eq!(clock.now_us(), 10_300_000);
+        assert_eq!(clock.real_us(Duration::from_millis(10_300)), 10_300_000);
+        assert_eq!(clock.real_us(Duration::from_nanos(1)), 1);
     }
 }

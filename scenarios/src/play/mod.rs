@@ -1,13 +1,14 @@
-//! Playing one load in a process of its own: what the closed and the open loop share.
+//! Playing one load: what the closed and the open loop share, on sockets and within a process.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `process` | the process: plan on stdin, lines on stdout, signals, exit code |
+//! | `process` | a load in a process of its own: plan on stdin, lines on stdout, signals, exit code |
 //! | `clock` | instants since the run's anchor |
 //! | `output` | the writer of lines |
 //! | `visitor` | what one user does: journeys, think time, reactions to a 429 |
 //!
-//! [`crate::journeys`] (goose) plays `users` loads, [`crate::open`] plays `rate` loads.
+//! [`crate::journeys`] (goose) plays `users` loads on sockets, [`crate::open`] plays `rate` loads,
+//! [`crate::within`] plays both without sockets.
 
 mod clock;
 mod output;
@@ -15,26 +16,34 @@ mod process;
 mod visitor;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use process::main;
 
 pub(crate) use clock::LoadClock;
-pub(crate) use output::Output;
 pub(crate) use visitor::{Outgoing, Pace, Transport, Visitor, play_journey};
 
 use crate::draw::{Choice, Component, Draws, Stream};
 use crate::format::model::{Journey, Load, Popularity, Scenario};
-use crate::format::{Alone, parse};
-use crate::wire::LoadPlan;
+use crate::request::Reader;
+use crate::wire::RequestLine;
+
+/// How long requests in flight may take to end when a load has to end before its time, real time.
+const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// How often it is asked meanwhile whether there are any.
+const STOP_POLL: Duration = Duration::from_millis(10);
 
 /// Why a load cannot be played.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PlayError {
+pub enum PlayError {
     /// The plan is not one.
     #[error("cannot read the plan on standard input: {0}; send one line of JSON, as `crypto-watch-sim` does")]
     Unreadable(String),
@@ -55,66 +64,114 @@ impl PlayError {
     }
 }
 
+/// What a load is played with.
+pub(crate) struct Setup<'a> {
+    pub(crate) scenario: &'a Scenario,
+    /// Index of the load.
+    pub(crate) load: usize,
+    pub(crate) seed: u64,
+    /// Targets, among which requests are shared out.
+    pub(crate) targets: u16,
+    /// The keys of the load, by index.
+    pub(crate) keys: &'a [String],
+    /// The supported symbols, most popular first.
+    pub(crate) symbols: Vec<String>,
+    pub(crate) clock: LoadClock,
+    pub(crate) tell: Tell,
+    /// Becomes true when the load has to end before its time.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Who is told of each request.
+#[derive(Clone)]
+pub(crate) struct Tell(pub(crate) Arc<dyn Fn(RequestLine) + Send + Sync>);
+
+impl fmt::Debug for Tell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tell")
+    }
+}
+
 /// One load, ready to be played.
 #[derive(Debug)]
 pub(crate) struct Play {
     /// The load.
     pub(crate) load: Load,
-    /// The journeys of its users, with their indices in the scenario.
-    journeys: Vec<(u16, Journey)>,
+    /// The journeys of its users.
+    journeys: Vec<Route>,
     /// Which of them is made.
     journey_choice: Choice,
+    /// The keys of its users, by index.
+    keys: Vec<HeaderValue>,
     /// Which key an arrival uses.
     key_choice: Choice,
+    /// The supported symbols, most popular first.
+    symbols: Vec<String>,
     /// Which symbols are asked for.
     symbol_choice: Choice,
+    /// The supported symbols, upper case.
     known: BTreeSet<String>,
-    plan: LoadPlan,
+    targets: u16,
     draws: Draws,
     pub(crate) clock: LoadClock,
-    pub(crate) output: Output,
-    /// Becomes true when the generator has to end before its load does.
+    reader: Reader,
+    tell: Tell,
+    /// Becomes true when the load has to end before its time.
     stop: watch::Receiver<bool>,
-    /// Requests sent, to share them out among the targets.
+    /// Requests handed to a transport, to share them out among the targets.
+    turns: AtomicU64,
+    /// Requests told of.
     sent: AtomicU64,
+    in_flight: AtomicU32,
     dropped: AtomicU64,
 }
 
+/// A journey of the load.
+#[derive(Debug)]
+struct Route {
+    /// Its index in the scenario.
+    index: u16,
+    journey: Journey,
+    /// The `Accept-Encoding` that it sends.
+    accept_encoding: Option<HeaderValue>,
+}
+
 impl Play {
-    /// Checks the plan.
-    pub(crate) fn new(
-        plan: LoadPlan,
-        output: Output,
-        stop: watch::Receiver<bool>,
-    ) -> Result<Self, PlayError> {
-        let scenario = parse("the plan's scenario", &plan.scenario_toml, &[], &Alone)
-            .map_err(|error| PlayError::Scenario(error.to_string()))?;
-        let load = scenario.loads.get(plan.load).cloned().ok_or_else(|| {
+    /// Checks that the parts fit each other.
+    pub(crate) fn new(setup: Setup<'_>) -> Result<Self, PlayError> {
+        let scenario = setup.scenario;
+        let load = scenario.loads.get(setup.load).cloned().ok_or_else(|| {
             PlayError::misfit(format!(
                 "it names load {}, the scenario has {}",
-                plan.load,
+                setup.load,
                 scenario.loads.len()
             ))
         })?;
-        check(&plan, &load)?;
-        let journeys = journeys(&scenario, &load);
+        check(&setup, &load)?;
+        let journeys = journeys(scenario, &load);
+        let weights = journeys.iter().map(|route| f64::from(route.journey.weight));
         Ok(Self {
-            journey_choice: Choice::weighted(journeys.iter().map(|(_, journey)| f64::from(journey.weight))),
+            journey_choice: Choice::weighted(weights),
             journeys,
-            key_choice: Choice::popular(load.keys.dist, plan.keys.len()),
-            symbol_choice: Choice::popular(scenario.symbols, plan.symbols.len()),
-            known: plan
+            keys: header_values(setup.keys)?,
+            key_choice: Choice::popular(load.keys.dist, setup.keys.len()),
+            symbol_choice: Choice::popular(scenario.symbols, setup.symbols.len()),
+            known: setup
                 .symbols
                 .iter()
                 .map(|symbol| symbol.to_ascii_uppercase())
                 .collect(),
-            draws: Draws::new(plan.seed, &load.name),
-            clock: LoadClock::start(plan.anchor_ms, plan.speed),
+            symbols: setup.symbols,
+            targets: setup.targets,
+            draws: Draws::new(setup.seed, &load.name),
+            clock: setup.clock,
             load,
-            plan,
-            output,
-            stop,
+            reader: Reader::default(),
+            tell: setup.tell,
+            stop: setup.stop,
+            turns: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
             dropped: AtomicU64::new(0),
         })
     }
@@ -127,11 +184,6 @@ impl Play {
     /// From when on nothing is sent, real µs since the anchor.
     pub(crate) fn end_us(&self) -> u64 {
         self.clock.at_us(self.load.at + self.load.length)
-    }
-
-    /// Longest time to wait for an answer.
-    pub(crate) fn timeout(&self) -> Duration {
-        Duration::from_millis(self.plan.timeout_ms)
     }
 
     /// Whether nothing may be sent any more.
@@ -147,24 +199,39 @@ impl Play {
         }
     }
 
+    /// Plays the load by `engine`. When it has to end before its time, requests in flight get a moment to end;
+    /// `None`, then.
+    pub(crate) async fn to_the_end<T>(&self, engine: impl Future<Output = T>) -> Option<T> {
+        let impatient = async {
+            self.stopped().await;
+            let until = Instant::now() + STOP_GRACE;
+            while self.in_flight.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+                tokio::time::sleep(STOP_POLL).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            end = engine => Some(end),
+            () = impatient => None,
+        }
+    }
+
     /// Waits until an instant (real µs since the anchor); false when the load is over by then.
+    ///
+    /// Who waits is not woken when the load has to end before its time: [`Play::to_the_end`] drops it.
     pub(crate) async fn wait_until(&self, at_us: u64) -> bool {
         let end_us = self.end_us();
         // Instants, because before the anchor the clock stands at 0.
         let instant = self.clock.instant(at_us.min(end_us));
-        if instant <= Instant::now() {
-            return at_us < end_us && !self.is_over();
+        if instant > Instant::now() {
+            tokio::time::sleep_until(instant).await;
         }
-        tokio::select! {
-            biased;
-            () = self.stopped() => false,
-            () = tokio::time::sleep_until(instant) => at_us < end_us && !self.is_over(),
-        }
+        at_us < end_us && !self.is_over()
     }
 
     /// The `number`-th user of a closed loop. Where keys are used equally often, users take them in turn.
     pub(crate) fn user(&self, number: u32) -> Visitor {
-        let count = self.plan.keys.len();
+        let count = self.keys.len();
         let key = match self.load.keys.dist {
             Popularity::Uniform => (count > 0).then(|| number as usize % count),
             Popularity::Zipf { .. } => self.drawn_key(number),
@@ -179,7 +246,7 @@ impl Play {
 
     fn drawn_key(&self, number: u32) -> Option<usize> {
         let mut stream = self.draws.stream(Component::Key, u64::from(number));
-        (!self.plan.keys.is_empty()).then(|| self.key_choice.draw(&mut stream))
+        (!self.keys.is_empty()).then(|| self.key_choice.draw(&mut stream))
     }
 
     fn visitor(&self, number: u32, key: Option<usize>) -> Visitor {
@@ -198,16 +265,21 @@ impl Play {
         self.draws.stream(Component::Arrivals, 0)
     }
 
-    /// The base URL of one of the targets.
-    pub(crate) fn host(&self) -> &str {
-        self.plan.targets.first().map_or("", String::as_str)
+    /// The target of the next request.
+    fn next_target(&self) -> u16 {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed) % u64::from(self.targets);
+        turn as u16
     }
 
-    /// The target of the next request, as an index and as a URL without a slash at its end.
-    fn next_target(&self) -> (u16, &str) {
-        let turn = self.sent.fetch_add(1, Ordering::Relaxed) % self.plan.targets.len() as u64;
-        let target = &self.plan.targets[turn as usize];
-        (turn as u16, target.trim_end_matches('/'))
+    /// Tells of a request.
+    fn tell(&self, line: RequestLine) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        (self.tell.0)(line);
+    }
+
+    /// Requests told of so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Counts a request that was not sent.
@@ -221,40 +293,45 @@ impl Play {
     }
 }
 
-fn check(plan: &LoadPlan, load: &Load) -> Result<(), PlayError> {
-    if plan.targets.is_empty() || u16::try_from(plan.targets.len()).is_err() {
+fn check(setup: &Setup<'_>, load: &Load) -> Result<(), PlayError> {
+    if setup.targets == 0 {
         return Err(PlayError::misfit("it must name 1 to 65535 targets"));
     }
-    if !(plan.speed.is_finite() && plan.speed > 0.0) {
-        return Err(PlayError::misfit(format!("its speed is {}", plan.speed)));
-    }
-    if plan.keys.len() != load.keys.count as usize {
+    if setup.keys.len() != load.keys.count as usize {
         return Err(PlayError::misfit(format!(
             "load `{}` has {} keys, the plan {}",
             load.name,
             load.keys.count,
-            plan.keys.len()
+            setup.keys.len()
         )));
     }
-    if plan.symbols.is_empty() {
+    if setup.symbols.is_empty() {
         return Err(PlayError::misfit("it names no symbols"));
-    }
-    let bad = plan
-        .keys
-        .iter()
-        .position(|key| http::HeaderValue::from_str(key).is_err());
-    if let Some(index) = bad {
-        return Err(PlayError::misfit(format!(
-            "its key {index} cannot be sent in a header"
-        )));
     }
     Ok(())
 }
 
-fn journeys(scenario: &Scenario, load: &Load) -> Vec<(u16, Journey)> {
+fn header_values(keys: &[String]) -> Result<Vec<HeaderValue>, PlayError> {
+    let value = |(index, key): (usize, &String)| {
+        HeaderValue::from_str(key)
+            .map_err(|_| PlayError::misfit(format!("its key {index} cannot be sent in a header")))
+    };
+    keys.iter().enumerate().map(value).collect()
+}
+
+fn journeys(scenario: &Scenario, load: &Load) -> Vec<Route> {
     let of_index = |index: &usize| {
-        let journey = scenario.journeys.get(*index)?;
-        Some((u16::try_from(*index).ok()?, journey.clone()))
+        let journey = scenario.journeys.get(*index)?.clone();
+        // The scenario's values have been checked to be sendable.
+        let accept_encoding = journey
+            .accept_encoding
+            .as_deref()
+            .and_then(|value| HeaderValue::from_str(value).ok());
+        Some(Route {
+            index: u16::try_from(*index).ok()?,
+            journey,
+            accept_encoding,
+        })
     };
     load.journeys.iter().filter_map(of_index).collect()
 }

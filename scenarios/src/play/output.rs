@@ -1,18 +1,15 @@
 //! What the generator tells the harness, written by one thread so that no request waits for the pipe.
 
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use crate::wire::{LoadLine, RequestLine};
+use crate::wire::LoadLine;
 
 /// Takes lines; never blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     lines: Sender<LoadLine>,
-    requests: Arc<AtomicU64>,
 }
 
 impl Output {
@@ -20,25 +17,13 @@ impl Output {
     pub(crate) fn to(sink: impl Write + Send + 'static) -> (Self, JoinHandle<io::Result<()>>) {
         let (lines, written) = channel();
         let writer = std::thread::spawn(move || write_all(&written, sink));
-        let requests = Arc::default();
-        (Self { lines, requests }, writer)
+        (Self { lines }, writer)
     }
 
-    /// Tells of a request.
-    pub(crate) fn request(&self, line: RequestLine) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.say(LoadLine::Request(line));
-    }
-
-    /// Says something else.
+    /// Says a line.
     pub(crate) fn say(&self, line: LoadLine) {
         // The writer has gone when nobody reads; then there is nobody to tell.
         let _ = self.lines.send(line);
-    }
-
-    /// Requests told of so far.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
     }
 }
 
@@ -59,9 +44,10 @@ fn write_all(lines: &Receiver<LoadLine>, sink: impl Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::wire::RequestLine;
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -80,15 +66,15 @@ mod tests {
     fn lines_are_written_in_order_and_the_last_one_ends_the_writer() {
         let sink = Shared::default();
         let (output, writer) = Output::to(sink.clone());
-        output.request(RequestLine::default());
-        output.request(RequestLine::default());
+        output.say(LoadLine::Request(RequestLine::default()));
+        output.say(LoadLine::Request(RequestLine::default()));
         output.say(LoadLine::Done {
-            sent: output.requests(),
+            sent: 2,
             dropped: 0,
             cpu_us: 0,
         });
         assert!(writer.join().is_ok_and(|end| end.is_ok()));
-        output.request(RequestLine::default());
+        output.say(LoadLine::Request(RequestLine::default()));
         let text = String::from_utf8(sink.0.lock().expect("not poisoned").clone()).expect("JSON");
         let lines: Vec<LoadLine> = text
             .lines()

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Output, Play, PlayError};
+use super::output::Output;
+use super::{LoadClock, Play, PlayError, Setup, Tell};
 use crate::format::model::Shape;
+use crate::format::{Alone, parse};
 use crate::wire::{LoadLine, LoadPlan};
 use crate::{BUILD_ID, journeys, open};
-
-/// How long requests in flight may take to end after the generator was told to end, real time.
-const STOP_GRACE: Duration = Duration::from_millis(500);
 
 /// Longest plan that is read, bytes.
 const MAX_PLAN: u64 = 64 << 20;
@@ -58,7 +57,7 @@ async fn play(output: &Output) -> Result<LoadLine, PlayError> {
     let plan = read_plan(stop.clone())
         .await
         .unwrap_or_else(|_| Err(PlayError::Unreadable("it ended".to_owned())))?;
-    let play = Arc::new(Play::new(plan, output.clone(), stopped)?);
+    let play = Arc::new(set_up(&plan, output.clone(), stopped)?);
     listen(stop)?;
     let engine = match play.load.shape {
         Shape::Users(_) => "goose",
@@ -68,34 +67,49 @@ async fn play(output: &Output) -> Result<LoadLine, PlayError> {
         build: BUILD_ID.to_owned(),
         engine: engine.to_owned(),
     });
-    to_the_end(&play).await?;
+    let timeout = Duration::from_millis(plan.timeout_ms);
+    let bases: Arc<[String]> = plan
+        .targets
+        .iter()
+        .map(|target| target.trim_end_matches('/').to_owned())
+        .collect();
+    let engine = async {
+        match &play.load.shape {
+            Shape::Users(users) => journeys::run(Arc::clone(&play), *users, bases, timeout).await,
+            Shape::Rate(rates) => {
+                let carrier = open::Carrier::new(bases, timeout, open::MAX_IN_FLIGHT);
+                open::run(Arc::clone(&play), rates, carrier).await;
+                Ok(())
+            }
+        }
+    };
+    play.to_the_end(engine).await.transpose()?;
     Ok(LoadLine::Done {
-        sent: output.requests(),
+        sent: play.sent(),
         dropped: play.dropped(),
         cpu_us: cpu_us(),
     })
 }
 
-/// Plays the load; when the generator has to end before, requests in flight get a moment to end.
-async fn to_the_end(play: &Arc<Play>) -> Result<(), PlayError> {
-    let impatient = async {
-        play.stopped().await;
-        tokio::time::sleep(STOP_GRACE).await;
-    };
-    let engine = async {
-        match play.load.shape {
-            Shape::Users(users) => journeys::run(Arc::clone(play), users).await,
-            Shape::Rate(ref rates) => {
-                open::run(Arc::clone(play), rates).await;
-                Ok(())
-            }
-        }
-    };
-    tokio::select! {
-        biased;
-        end = engine => end,
-        () = impatient => Ok(()),
+/// Checks the plan.
+fn set_up(plan: &LoadPlan, output: Output, stop: watch::Receiver<bool>) -> Result<Play, PlayError> {
+    if !(plan.speed.is_finite() && plan.speed > 0.0) {
+        return Err(PlayError::misfit(format!("its speed is {}", plan.speed)));
     }
+    let scenario = parse("the plan's scenario", &plan.scenario_toml, &[], &Alone)
+        .map_err(|error| PlayError::Scenario(error.to_string()))?;
+    Play::new(Setup {
+        scenario: &scenario,
+        load: plan.load,
+        seed: plan.seed,
+        // Too many are refused as none.
+        targets: u16::try_from(plan.targets.len()).unwrap_or(0),
+        keys: &plan.keys,
+        symbols: plan.symbols.clone(),
+        clock: LoadClock::start(plan.anchor_ms, plan.speed),
+        tell: Tell(Arc::new(move |line| output.say(LoadLine::Request(line)))),
+        stop,
+    })
 }
 
 /// Reads the plan, then waits for the end of the input, which tells the generator to end.

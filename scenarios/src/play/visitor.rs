@@ -1,15 +1,18 @@
 //! What one user does, however its requests are carried: journeys, think time, reactions to a 429.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::Play;
+use super::{Play, Route};
 use crate::draw::Stream;
-use crate::format::model::{Journey, OnReject, Template};
-use crate::request::{Answer, Exchange, Wanted, fill, read, wanted};
+use crate::format::model::{OnReject, Template};
+use crate::request::{Answer, Exchange, Wanted, fill, wanted};
 use crate::wire::RequestLine;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -20,16 +23,27 @@ const MAX_TAGS: usize = 64;
 /// Carries requests.
 pub(crate) trait Transport: Send {
     /// Sends a GET and waits for the answer, no longer than the plan allows.
-    fn get(&mut self, request: Outgoing) -> impl Future<Output = Exchange> + Send;
+    fn get(&mut self, request: Outgoing<'_>) -> impl Future<Output = Exchange> + Send;
 }
 
 /// A request to be carried.
 #[derive(Clone, Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) url: String,
+pub(crate) struct Outgoing<'a> {
+    /// Index of the target.
+    pub(crate) target: u16,
+    /// Path and query.
+    pub(crate) path: &'a str,
     /// Its name in statistics: the route.
     pub(crate) name: &'static str,
     pub(crate) headers: HeaderMap,
+}
+
+impl Outgoing<'_> {
+    /// Its URL, where `bases` are those of the targets.
+    pub(crate) fn url(&self, bases: &[String]) -> String {
+        let base = bases.get(usize::from(self.target)).map_or("", String::as_str);
+        format!("{base}{}", self.path)
+    }
 }
 
 /// How a journey follows what came before it.
@@ -85,16 +99,16 @@ pub(crate) async fn play_journey(
     pace: Pace,
 ) {
     let drawn = play.journey_choice.draw(&mut visitor.journeys);
-    let Some((index, journey)) = play.journeys.get(drawn) else {
+    let Some(route) = play.journeys.get(drawn) else {
         return;
     };
     let mut visit = Visit {
         play,
         visitor,
         transport,
-        journey,
-        index: *index,
+        route,
         pace,
+        sent_us: None,
     };
     visit.make().await;
 }
@@ -104,32 +118,43 @@ struct Visit<'a, T> {
     play: &'a Play,
     visitor: &'a mut Visitor,
     transport: &'a mut T,
-    journey: &'a Journey,
-    index: u16,
+    route: &'a Route,
     pace: Pace,
+    /// When its last request was sent.
+    sent_us: Option<u64>,
+}
+
+/// What a 429 says about coming back.
+struct Refused {
+    retry_after: Option<Duration>,
 }
 
 impl<T: Transport> Visit<'_, T> {
     /// Ends early when the load is over or a request was dropped.
     async fn make(&mut self) -> Option<()> {
+        let route = self.route;
         let mut due_us = match self.pace {
             Pace::Closed => self.play.clock.now_us(),
             Pace::Open { due_us } => due_us,
         };
-        let last = self.journey.get.len().saturating_sub(1);
-        for (place, template) in self.journey.get.iter().enumerate() {
+        let last = route.journey.get.len().saturating_sub(1);
+        for (place, template) in route.journey.get.iter().enumerate() {
             self.get(template, due_us).await?;
             if place < last || self.pace == Pace::Closed {
-                due_us = self.pause(self.journey.think).await?;
+                due_us = self.pause(route.journey.think).await?;
             }
         }
         Some(())
     }
 
     /// Waits for some wall time from now on; gives the instant that was waited for.
-    async fn pause(&self, wall: Duration) -> Option<u64> {
+    async fn pause(&mut self, wall: Duration) -> Option<u64> {
         let clock = self.play.clock;
-        let at_us = clock.now_us() + clock.real_us(wall);
+        let mut at_us = clock.now_us() + clock.real_us(wall);
+        // Nobody sends twice at one instant: where an answer takes no time, time would never pass.
+        if let Some(sent_us) = self.sent_us {
+            at_us = at_us.max(sent_us + 1);
+        }
         self.play.wait_until(at_us).await.then_some(at_us)
     }
 
@@ -138,44 +163,52 @@ impl<T: Transport> Visit<'_, T> {
         let play = self.play;
         let path = fill(
             template,
-            &play.plan.symbols,
+            &play.symbols,
             &play.symbol_choice,
             &mut self.visitor.symbols,
         );
         let wanted = wanted(&path, &play.known);
+        let journey = &self.route.journey;
         let mut repeat = false;
         loop {
-            let line = self.send(&path, &wanted, due_us, repeat).await?;
-            let refused = line.status == StatusCode::TOO_MANY_REQUESTS.as_u16();
-            let retry_after = line.retry_after_s.map(|s| Duration::from_secs(s.into()));
-            play.output.request(line);
-            if !refused {
+            let Some(Refused { retry_after }) = self.send(&path, &wanted, due_us, repeat).await? else {
                 return Some(());
-            }
-            due_us = match self.journey.on_reject {
-                OnReject::GiveUp => return Some(()),
-                OnReject::RetryAfter => self.pause(retry_after.unwrap_or(self.journey.think)).await?,
-                OnReject::Hammer => play.clock.now_us(),
             };
+            let wait = match journey.on_reject {
+                OnReject::GiveUp => return Some(()),
+                OnReject::RetryAfter => retry_after.unwrap_or(journey.think),
+                OnReject::Hammer => Duration::ZERO,
+            };
+            due_us = self.pause(wait).await?;
             repeat = true;
         }
     }
 
-    /// One request and its answer; `None` when it was not sent.
-    async fn send(&mut self, path: &str, wanted: &Wanted, due_us: u64, repeat: bool) -> Option<RequestLine> {
+    /// One request and its answer, told of; `None` when it was not sent.
+    async fn send(
+        &mut self,
+        path: &str,
+        wanted: &Wanted,
+        due_us: u64,
+        repeat: bool,
+    ) -> Option<Option<Refused>> {
         let play = self.play;
         if play.is_over() {
             return None;
         }
         let key = self.visitor.key.filter(|_| wanted.needs_key());
-        let (target, base) = play.next_target();
+        let target = play.next_target();
         let request = Outgoing {
-            url: format!("{base}{path}"),
+            target,
+            path,
             name: wanted.route,
             headers: self.headers(path, key),
         };
         let sent_us = play.clock.now_us();
+        self.sent_us = Some(sent_us);
+        play.in_flight.fetch_add(1, Ordering::Relaxed);
         let exchange = self.transport.get(request).await;
+        play.in_flight.fetch_sub(1, Ordering::Relaxed);
         let mut line = RequestLine {
             due_us: match self.pace {
                 Pace::Closed => sent_us,
@@ -183,26 +216,26 @@ impl<T: Transport> Visit<'_, T> {
             },
             sent_us,
             answered_us: play.clock.now_us(),
-            journey: self.index,
+            journey: self.route.index,
             user: self.visitor.number,
             key,
             target,
-            route: wanted.route.to_owned(),
+            route: Cow::Borrowed(wanted.route),
             owed: if wanted.needs_key() && key.is_none() {
                 401
             } else {
                 wanted.owed
             },
-            asked: wanted.asked.clone(),
+            asked: Arc::clone(&wanted.asked),
             repeat,
             ..RequestLine::default()
         };
         match exchange {
             Exchange::Answered(answer) => {
-                if self.journey.revalidate {
+                if self.route.journey.revalidate {
                     self.visitor.remember(path, &answer);
                 }
-                read(&answer, &mut line);
+                play.reader.read(&answer, &mut line);
             }
             Exchange::Failed(why) => line.error = Some(why.as_str().to_owned()),
             Exchange::NoRoom => {
@@ -210,22 +243,25 @@ impl<T: Transport> Visit<'_, T> {
                 return None;
             }
         }
-        Some(line)
+        let refused = (line.status == StatusCode::TOO_MANY_REQUESTS.as_u16()).then(|| Refused {
+            retry_after: line.retry_after_s.map(|s| Duration::from_secs(s.into())),
+        });
+        play.tell(line);
+        Some(refused)
     }
 
     fn headers(&self, path: &str, key: Option<u32>) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let key = key.and_then(|key| self.play.plan.keys.get(key as usize));
-        // The plan's keys and the scenario's values have been checked to be sendable.
-        let text = |value: &String| HeaderValue::from_str(value).ok();
-        if let Some(value) = key.and_then(text) {
-            headers.insert(X_API_KEY, value);
+        // Room for all three at once.
+        let mut headers = HeaderMap::with_capacity(3);
+        if let Some(value) = key.and_then(|key| self.play.keys.get(key as usize)) {
+            headers.insert(X_API_KEY, value.clone());
         }
-        if let Some(value) = self.journey.accept_encoding.as_ref().and_then(text) {
-            headers.insert(ACCEPT_ENCODING, value);
+        if let Some(value) = &self.route.accept_encoding {
+            headers.insert(ACCEPT_ENCODING, value.clone());
         }
-        let tag = self.visitor.tags.get(path).filter(|_| self.journey.revalidate);
-        if let Some(tag) = tag {
+        if self.route.journey.revalidate
+            && let Some(tag) = self.visitor.tags.get(path)
+        {
             headers.insert(IF_NONE_MATCH, tag.clone());
         }
         headers

@@ -1,9 +1,11 @@
 //! One request and its answer: from a journey's template to a path, from an answer to a line for the harness.
 
 mod answer;
+mod reader;
 mod wanted;
 
-pub(crate) use answer::{Answer, Exchange, NoAnswer, read};
+pub use answer::{Answer, Exchange, NoAnswer};
+pub(crate) use reader::Reader;
 pub(crate) use wanted::{Wanted, fill, wanted};
 
 /// The routes that are told apart, as the harness names them.

@@ -2,7 +2,9 @@
 //!
 //! This repeats the service's rules on purpose: the harness must know what is right without asking the service.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::route;
 use crate::draw::{Choice, Stream};
@@ -21,7 +23,7 @@ pub(crate) struct Wanted {
     /// The status that is right when the request is admitted.
     pub(crate) owed: u16,
     /// The symbols asked for, upper case, in order, each once.
-    pub(crate) asked: Vec<String>,
+    pub(crate) asked: Arc<[String]>,
 }
 
 impl Wanted {
@@ -48,7 +50,7 @@ pub(crate) fn fill(
             Piece::Symbol => name(popularity.draw(stream), &mut path),
             Piece::Symbols(count) => {
                 let drawn = popularity.draw_distinct(*count as usize, stream);
-                for (place, index) in drawn.into_iter().enumerate() {
+                for (place, index) in drawn.enumerate() {
                     if place > 0 {
                         path.push(',');
                     }
@@ -66,16 +68,22 @@ pub(crate) fn wanted(path: &str, known: &BTreeSet<String>) -> Wanted {
     let plain = |route, owed| Wanted {
         route,
         owed,
-        asked: Vec::new(),
+        asked: Arc::default(),
     };
     if path == "/health" {
         return plain(route::HEALTH, 200);
     }
     if path == "/prices" {
-        let lists: Vec<String> = query
+        let lists: Vec<Cow<'_, str>> = query
             .split('&')
             .filter_map(|pair| pair.strip_prefix("symbols="))
-            .map(|list| decode(&list.replace('+', " ")))
+            .map(|list| {
+                if list.contains('+') {
+                    Cow::Owned(decode(&list.replace('+', " ")).into_owned())
+                } else {
+                    decode(list)
+                }
+            })
             .collect();
         let members = lists.iter().flat_map(|list| list.split(','));
         return prices(route::PRICES, members, known);
@@ -83,7 +91,7 @@ pub(crate) fn wanted(path: &str, known: &BTreeSet<String>) -> Wanted {
     match path.strip_prefix("/prices/") {
         Some(symbol) if !symbol.is_empty() && !symbol.contains('/') => {
             let symbol = decode(symbol);
-            prices(route::PRICE, std::iter::once(symbol.as_str()), known)
+            prices(route::PRICE, std::iter::once(symbol.as_ref()), known)
         }
         _ => plain(route::OTHER, 404),
     }
@@ -109,7 +117,11 @@ fn prices<'a>(
     } else {
         404
     };
-    Wanted { route, owed, asked }
+    Wanted {
+        route,
+        owed,
+        asked: asked.into(),
+    }
 }
 
 /// Appends `text` so that every client sends it alike: what may not stand in a URL is escaped.
@@ -127,7 +139,10 @@ fn encode(text: &str, path: &mut String) {
 }
 
 /// Resolves `%XX`.
-fn decode(text: &str) -> String {
+fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
@@ -138,7 +153,7 @@ fn decode(text: &str) -> String {
         bytes.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { &tail[2..] } else { tail };
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -157,7 +172,7 @@ mod tests {
     fn check(path: &str, route: &str, owed: u16, asked: &[&str]) {
         let wanted = wanted(path, &known());
         assert_eq!((wanted.route, wanted.owed), (route, owed), "{path}");
-        assert_eq!(wanted.asked, asked, "{path}");
+        assert_eq!(*wanted.asked, *asked, "{path}");
     }
 
     #[test]

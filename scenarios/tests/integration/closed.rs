@@ -83,14 +83,14 @@ fn lines_tell_what_was_asked_and_answered() {
         );
         assert_eq!((request.age_s, &request.error), (Some(30), &None));
         let served: Vec<&str> = request.prices.iter().map(|price| price.symbol.as_str()).collect();
-        assert_eq!(served, request.asked);
+        assert_eq!(served, *request.asked);
         assert!(
             request
                 .prices
                 .iter()
                 .all(|price| price.price == "1.50" && price.updated_ms > 0)
         );
-        let (journey, asked) = match request.route.as_str() {
+        let (journey, asked) = match request.route.as_ref() {
             "/prices" => (0, 3),
             "/prices/{symbol}" => (0, 1),
             route => {
@@ -124,7 +124,7 @@ fn the_same_seed_asks_for_the_same() {
         let of_user = |requests: Vec<&scenarios::wire::RequestLine>| {
             let told = requests
                 .iter()
-                .map(|request| (request.journey, request.asked.clone()));
+                .map(|request| (request.journey, request.asked.to_vec()));
             told.collect()
         };
         played.by_user().into_values().map(of_user).collect()

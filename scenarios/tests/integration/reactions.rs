@@ -167,7 +167,7 @@ fn invalid_requests_are_owed_their_refusal() {
         let played = play(&plan_of(&server, journey, load));
         for request in played.requests() {
             assert_eq!((request.status, request.owed), (404, 404));
-            assert_eq!(request.asked, ["BTC", "NOPE"]);
+            assert_eq!(*request.asked, ["BTC", "NOPE"]);
             assert_eq!(request.problem.as_deref(), Some("UNKNOWN_SYMBOL"));
         }
     }

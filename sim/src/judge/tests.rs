@@ -113,9 +113,9 @@ impl Stage {
             sent_us: ms * 1000,
             answered_us: (ms + 10) * 1000,
             key: Some(0),
-            route: "/prices/{symbol}".to_owned(),
+            route: "/prices/{symbol}".into(),
             owed: 200,
-            asked: vec!["BTC".to_owned()],
+            asked: ["BTC".to_owned()].into(),
             status: 200,
             wire_bytes: 300,
             plain_bytes: 300,
@@ -197,11 +197,12 @@ impl Stage {
 
 /// BTC at 100 as stored by [`Stage::write`] at `stored_ms` of real time.
 fn btc(line: &mut RequestLine, stored_ms: u64) {
-    line.prices = vec![ServedPrice {
+    let served = ServedPrice {
         symbol: "BTC".to_owned(),
         price: "100.0".to_owned(),
         updated_ms: START_MS + stored_ms as i64 * 10 - 5_000,
-    }];
+    };
+    line.prices = [served].into();
 }
 
 #[track_caller]
@@ -334,7 +335,7 @@ fn wrong_missing_and_backwards_answers_are_counted_and_fail_the_run() {
     stage.request(2_700, |_| {});
     stage.request(2_800, |line| {
         btc(line, 2_000);
-        line.prices[0].price = "7".to_owned();
+        Arc::make_mut(&mut line.prices)[0].price = "7".to_owned();
     });
     let verdict = stage.judge();
     near(verdict.metric("price.backwards"), 1.0);

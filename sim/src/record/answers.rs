@@ -51,7 +51,7 @@ impl PriceLedger {
         let mut answer = Answer::default();
         match line.status {
             200 => {
-                for served in &line.prices {
+                for served in line.prices.iter() {
                     self.compare(line, served, claimed_ms, &mut answer);
                 }
                 self.look_for_missing(line, &mut answer);
@@ -248,7 +248,7 @@ pub(crate) mod tests {
             due_us: sent_us,
             sent_us,
             answered_us,
-            route: "/prices".to_owned(),
+            route: "/prices".into(),
             owed: 200,
             status: 200,
             asked: asked.iter().map(|s| (*s).to_owned()).collect(),

@@ -338,7 +338,7 @@ mod tests {
             due_us: 100,
             sent_us: 150,
             answered_us: 1150,
-            route: "/prices".to_owned(),
+            route: "/prices".into(),
             owed: 200,
             status: 503,
             problem: Some("PRICE_UNAVAILABLE".to_owned()),

@@ -1,0 +1,58 @@
+//! Carries requests by a [`Carry`], no longer than is waited for an answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::Carry;
+use crate::play::{Outgoing, Transport};
+use crate::request::{Exchange, NoAnswer};
+
+/// A clone shares the room.
+#[derive(Clone)]
+pub(super) struct Carrier {
+    carry: Arc<dyn Carry>,
+    timeout: Duration,
+    /// `None`: as many in flight as there are users.
+    room: Option<Arc<Semaphore>>,
+}
+
+impl Carrier {
+    /// Has as many requests in flight as it is given.
+    pub(super) fn new(carry: Arc<dyn Carry>, timeout: Duration) -> Self {
+        Self {
+            carry,
+            timeout,
+            room: None,
+        }
+    }
+
+    /// Has at most `room` requests in flight.
+    pub(super) fn with_room(carry: Arc<dyn Carry>, timeout: Duration, room: usize) -> Self {
+        Self {
+            room: Some(Arc::new(Semaphore::new(room))),
+            ..Self::new(carry, timeout)
+        }
+    }
+}
+
+impl fmt::Debug for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Carrier").finish_non_exhaustive()
+    }
+}
+
+impl Transport for Carrier {
+    async fn get(&mut self, request: Outgoing<'_>) -> Exchange {
+        let place = self.room.as_ref().map(|room| room.try_acquire());
+        if matches!(place, Some(Err(_))) {
+            return Exchange::NoRoom;
+        }
+        let carried = self.carry.get(request.target, request.path, request.headers);
+        tokio::time::timeout(self.timeout, carried)
+            .await
+            .unwrap_or(Exchange::Failed(NoAnswer::Timeout))
+    }
+}
