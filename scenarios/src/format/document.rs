@@ -125,6 +125,11 @@ impl Document {
         }
     }
 
+    /// Takes out top-level keys.
+    pub(super) fn remove(&mut self, keys: &[&str]) {
+        self.root.entries.retain(|entry| !keys.contains(&entry.key.as_str()));
+    }
+
     /// Sets one key; `sources` gets the flag as a further source.
     pub(super) fn set(
         &mut self,

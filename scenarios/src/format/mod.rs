@@ -37,7 +37,7 @@ pub use diagnostics::{Diagnostic, Diagnostics, Severity, Source, Span, nearest};
 pub use document::Override;
 pub use fault::FaultKind;
 pub use model::Scenario;
-pub use parse::{Alone, Resolve, parse};
+pub use parse::{Alone, Resolve, parse, without_faults};
 pub use quantity::Quantity;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! | `args` | the grammar |
 //! | `plan` | from arguments to plays; every refusal before anything is played |
 //! | `run`, `outcome` | playing, judging, writing results |
+//! | `together` | what several plays say together |
 //! | `list`, `schema`, `doctor`, `fake` | the other commands |
 //! | `progress`, `printer` | what people see meanwhile; the one way to print |
 //! | `out_dir` | the folder of the results and its lock |
@@ -25,6 +26,7 @@ pub mod printer;
 pub mod progress;
 pub mod run;
 pub mod schema;
+pub mod together;
 
 use std::ffi::OsString;
 

@@ -80,7 +80,8 @@ impl Outcome {
             );
         }
         let exit = match &ended {
-            Ended::Complete if verdict.passed => Exit::Held,
+            // A twin is there to be compared with; it fails nothing.
+            Ended::Complete if verdict.passed || play.twin => Exit::Held,
             Ended::Complete => Exit::ExpectationFailed,
             Ended::Interrupted | Ended::Failed(_) => {
                 break_off(&mut verdict, &ended);
@@ -117,6 +118,20 @@ impl Outcome {
             entry: Entry::Played(Box::new(document)),
             exit,
         }
+    }
+
+    /// The same, which is another exit code when `second`, played just so, was reported differently.
+    #[must_use]
+    pub fn alike(mut self, second: &Self) -> Self {
+        let (Entry::Played(first), Entry::Played(second)) = (&mut self.entry, &second.entry) else {
+            return self;
+        };
+        if let Some(difference) = report::difference(first, second) {
+            first.verdict.passed = false;
+            first.verdict.notes.insert(0, difference);
+            self.exit = self.exit.and(Exit::Nondeterminism);
+        }
+        self
     }
 
     /// Writes the play's own files.

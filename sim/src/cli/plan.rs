@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use scenarios::{
-    format::{Override, Scenario, model::ClockKind},
+    format::{Override, Scenario, model::ClockKind, without_faults},
     suites::{self, Found},
 };
 use service::config::Config;
@@ -63,6 +63,10 @@ pub struct Play {
     pub scenario: Arc<Scenario>,
     /// Its name and, when one command plays several variants of it, what was set: the name of its folder.
     pub name: String,
+    /// The values that tell it from the other variants of its scenario; empty when there are none.
+    pub variant: String,
+    /// Whether it is the scenario without its faults.
+    pub twin: bool,
     /// The seed to play with.
     pub seed: Seed,
     /// The clock, and what goes with it.
@@ -84,6 +88,24 @@ pub struct Play {
 }
 
 impl Play {
+    /// The same without its faults. It is played for comparison: nothing is expected of it but what always holds.
+    fn twin(&self) -> Result<Self, String> {
+        if self.scenario.faults.is_empty() {
+            return Err(format!(
+                "error: {}: it has no faults that a twin could be without; leave --twin out",
+                self.scenario.name
+            ));
+        }
+        let scenario = without_faults(&self.scenario).map_err(|problems| problems.to_string())?;
+        Ok(Self {
+            name: format!("{}@twin", self.name),
+            twin: true,
+            scenario: Arc::new(scenario),
+            arguments: format!("{} --twin", self.arguments),
+            ..self.clone()
+        })
+    }
+
     /// The command that plays exactly this.
     #[must_use]
     pub fn command(&self) -> String {
@@ -103,6 +125,10 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
         for variant in variants(&args.overrides) {
             for clock in clocks(args.clock) {
                 match play(args, program, &found, &variant, *clock) {
+                    Ok(play) if args.twin => match play.twin() {
+                        Ok(twin) => plays.extend([play, twin]),
+                        Err(problem) => problems.push(problem),
+                    },
                     Ok(play) => plays.push(play),
                     Err(more) => problems.extend(more),
                 }
@@ -145,10 +171,6 @@ fn refuse_what_is_not_built(args: &RunArgs) -> Result<(), Vec<String>> {
     refuse(
         args.via == Via::Lambda,
         "--via lambda is not built yet; play with --via direct (the default)",
-    );
-    refuse(
-        args.twin,
-        "--twin is not played yet; play the scenario and a copy of it without its faults",
     );
     let plays_virtual = args.clock != ClockArg::Real;
     let plays_real = args.clock != ClockArg::Virtual;
@@ -219,6 +241,8 @@ struct Variant {
     overrides: Vec<(String, String)>,
     /// `@key=value` for each key that was given several values.
     suffix: String,
+    /// The same for people.
+    label: String,
 }
 
 /// Every combination of the values that the keys were given, keys and values in the order given.
@@ -250,6 +274,10 @@ impl Variant {
         let mut variant = self.clone();
         variant.overrides.push((key.to_owned(), value.to_owned()));
         if several {
+            if !variant.label.is_empty() {
+                variant.label.push(' ');
+            }
+            variant.label += &format!("{key}={value}");
             // It becomes the name of a folder.
             let value = value.replace(['/', '\\'], "_");
             variant.suffix += &format!("@{key}={value}");
@@ -294,6 +322,8 @@ fn play(
     let changes = changes(args, variant);
     Ok(Play {
         name: format!("{}{}", scenario.name, variant.suffix),
+        variant: variant.label.clone(),
+        twin: false,
         seed: Seed(seed),
         on,
         program: quoted(program),
@@ -399,6 +429,23 @@ mod tests {
     }
 
     #[test]
+    fn a_twin_is_played_after_its_scenario_and_only_where_there_are_faults() {
+        let names = |words: &[&str]| -> Vec<String> {
+            let plays = plan(&run_args(words), "sim").unwrap_or_else(|problems| panic!("{problems:?}"));
+            plays.into_iter().map(|play| play.name).collect()
+        };
+        assert_eq!(names(&["coingecko-429", "--twin"]), ["coingecko-429", "coingecko-429@twin"]);
+        insta::assert_snapshot!(refusal(&["steady", "--twin"]), @"");
+    }
+
+    #[test]
+    fn both_clocks_are_played_one_after_the_other() {
+        let plays = plan(&run_args(&["steady", "--clock", "both"]), "sim").expect("playable");
+        let clocks: Vec<&str> = plays.iter().map(|play| play.on.clock()).collect();
+        assert_eq!(clocks, ["virtual", "real"]);
+    }
+
+    #[test]
     fn words_are_quoted_for_a_shell_when_they_need_it() {
         assert_eq!(quoted("stack.cache_ttl=60s"), "stack.cache_ttl=60s");
         assert_eq!(quoted("load.0.rate=[\"1/s\"]"), "'load.0.rate=[\"1/s\"]'");
@@ -407,7 +454,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        insta::assert_snapshot!(refusal(&["--via", "lambda", "--twin"]), @"");
+        insta::assert_snapshot!(refusal(&["--via", "lambda"]), @"");
         insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"");
         insta::assert_snapshot!(refusal(&["--clock", "real", "--store", "memory"]), @"");
         insta::assert_snapshot!(refusal(&["--clock", "real", "--check-determinism"]), @"");

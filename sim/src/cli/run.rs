@@ -15,6 +15,7 @@ use crate::{
         plan::{self, On, Play},
         printer,
         progress::{PlayProgress, Progress},
+        together,
     },
     report::{self, Entry, Provenance, Style},
     store::front::FrontSabotage,
@@ -30,6 +31,7 @@ struct Session {
     out: OutDir,
     /// The checked binaries, when something is played on the real clock.
     siblings: Option<Siblings>,
+    check_determinism: bool,
     provenance: Provenance,
     terminal: Terminal,
     progress: Progress,
@@ -53,9 +55,9 @@ pub async fn run(args: RunArgs, program: &str) -> Exit {
             return Exit::Harness;
         }
     };
-    let asked_for = plays.len();
-    let outcomes = play_all(&session, plays, &args).await;
-    session.conclude(&outcomes, asked_for)
+    let plays: Vec<Arc<Play>> = plays.into_iter().map(Arc::new).collect();
+    let outcomes = play_all(&session, &plays, &args).await;
+    session.conclude(&plays, &outcomes)
 }
 
 impl Session {
@@ -78,6 +80,7 @@ impl Session {
         Ok(Self {
             out,
             siblings,
+            check_determinism: args.check_determinism,
             provenance,
             terminal,
             progress,
@@ -107,13 +110,22 @@ impl Session {
     }
 
     /// Tells people how all of it went.
-    fn conclude(&self, outcomes: &[Outcome], asked_for: usize) -> Exit {
+    fn conclude(&self, plays: &[Arc<Play>], outcomes: &[Outcome]) -> Exit {
+        let together = together::compare(plays, outcomes);
+        for table in &together.beside {
+            self.progress.result(&format!("\n{}", table.text()));
+        }
+        for table in &together.clocks {
+            self.progress
+                .result(&format!("\n{}", table.text(self.style())));
+        }
         let entries: Vec<Entry> = outcomes.iter().map(|outcome| outcome.entry.clone()).collect();
         if entries.len() > 1 {
             let wall = self.begun.elapsed().as_secs_f64();
             self.progress
                 .result(&report::render_suite(&entries, wall, self.style()));
         }
+        let asked_for = plays.len();
         let unplayed = asked_for - outcomes.len();
         if unplayed > 0 {
             self.progress
@@ -123,7 +135,7 @@ impl Session {
             .notice(&format!("results are in {}", self.out.path().display()));
         let worst = outcomes
             .iter()
-            .fold(Exit::Held, |exit, outcome| exit.and(outcome.exit));
+            .fold(together::exit(&together), |exit, outcome| exit.and(outcome.exit));
         if self.was_interrupted() {
             worst.and(Exit::Harness)
         } else {
@@ -133,8 +145,8 @@ impl Session {
 }
 
 /// Plays at most `--jobs` at a time; results are in the order in which they were asked for.
-async fn play_all(session: &Arc<Session>, plays: Vec<Play>, args: &RunArgs) -> Vec<Outcome> {
-    let mut waiting: VecDeque<Arc<Play>> = plays.into_iter().map(Arc::new).collect();
+async fn play_all(session: &Arc<Session>, plays: &[Arc<Play>], args: &RunArgs) -> Vec<Outcome> {
+    let mut waiting: VecDeque<Arc<Play>> = plays.iter().cloned().collect();
     let order: Vec<_> = waiting
         .iter()
         .map(|play| (play.name.clone(), play.on.clock()))
@@ -164,7 +176,7 @@ async fn play_all(session: &Arc<Session>, plays: Vec<Play>, args: &RunArgs) -> V
                     let is_it = |(name, clock): &(String, _)| *name == outcome.name && *clock == outcome.clock;
                     order.iter().position(is_it)
                 });
-                write_overview(session, &outcomes);
+                write_overview(session, plays, &outcomes);
             }
             Some(Ok(None) | Err(_)) => {}
             None => return outcomes,
@@ -184,9 +196,9 @@ fn finish(session: &Session, mut outcome: Outcome) -> Outcome {
 }
 
 /// Writes the files about all plays so far.
-fn write_overview(session: &Session, outcomes: &[Outcome]) {
+fn write_overview(session: &Session, plays: &[Arc<Play>], outcomes: &[Outcome]) {
     let entries: Vec<Entry> = outcomes.iter().map(|outcome| outcome.entry.clone()).collect();
-    if let Err(error) = report::write_suite(session.out.path(), &entries) {
+    if let Err(error) = report::write_suite(session.out.path(), &entries, &together::compare(plays, outcomes)) {
         session.progress.notice(&format!("error: {error}"));
     }
 }
@@ -224,7 +236,11 @@ async fn play_virtual(
     };
     let (stop, pulse) = (session.interrupt.stop.clone(), Pulse::default());
     let seen = pulse.clone();
-    let playing = tokio::task::spawn_blocking(move || virtual_world::play(&spec, stop, &pulse));
+    let times = if session.check_determinism { 2 } else { 1 };
+    let playing = tokio::task::spawn_blocking(move || {
+        let play = || virtual_world::play(&spec, stop.clone(), &pulse);
+        (0..times).map(|_| play()).collect::<Result<Vec<_>, _>>()
+    });
     let ticks = async {
         loop {
             tokio::time::sleep(TICK_EVERY).await;
@@ -247,15 +263,18 @@ async fn play_virtual(
             return Some(Outcome::broken(play, &format!("the harness has a defect: {panic}")));
         }
     };
-    tell_end(&played.ended, progress);
-    let ending = Ending {
-        ended: played.ended,
-        killed: Vec::new(),
-        recording: played.recording,
-        stack_ready_ms: None,
-        wall: begun.elapsed(),
-    };
-    Some(Outcome::judged(play, ending, &session.provenance))
+    let outcomes = played.into_iter().map(|played| {
+        tell_end(&played.ended, progress);
+        let ending = Ending {
+            ended: played.ended,
+            killed: Vec::new(),
+            recording: played.recording,
+            stack_ready_ms: None,
+            wall: begun.elapsed(),
+        };
+        Outcome::judged(play, ending, &session.provenance)
+    });
+    outcomes.reduce(|first, second| first.alike(&second))
 }
 
 /// Through the real binaries.

@@ -12,7 +12,9 @@
 //! | `check` | whether a scenario's checks can be judged at all |
 //! | `expectations`, `invariants` | what must hold: by the scenario, and always |
 //! | `series` | values over time |
+//! | `agreement` | whether the virtual and the real clock tell the same |
 
+pub mod agreement;
 mod check;
 mod claims;
 mod compute;

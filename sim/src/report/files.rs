@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Entry, Played, ReportDocument, junit_xml, summary_md};
+use super::{Beside, Clocks, Entry, Played, ReportDocument, junit_xml, summary_md};
 
 /// A report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,15 @@ pub enum ReportError {
     },
 }
 
+/// What the plays of one command say together: `together.json`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Together {
+    /// Variants and twins of one scenario on one clock.
+    pub beside: Vec<Beside>,
+    /// One play on both clocks.
+    pub clocks: Vec<Clocks>,
+}
+
 /// Writes `report.json` and `run.json` of a scenario into `folder`, which is made when it is not there.
 ///
 /// # Errors
@@ -40,13 +49,28 @@ pub fn write_scenario(folder: &Path, played: &Played) -> Result<(), ReportError>
     write_json(&folder.join("run.json"), &played.facts)
 }
 
-/// Writes `junit.xml` and `summary.md` of a suite into `folder`, which is made when it is not there.
+/// Writes `junit.xml` and `summary.md` of a suite into `folder`, which is made when it is not there; and
+/// `together.json` when plays were compared with each other.
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn write_suite(folder: &Path, entries: &[Entry]) -> Result<(), ReportError> {
-    write(&folder.join("junit.xml"), junit_xml(entries)?.as_bytes())?;
-    write(&folder.join("summary.md"), summary_md(entries).as_bytes())
+pub fn write_suite(folder: &Path, entries: &[Entry], together: &Together) -> Result<(), ReportError> {
+    write(
+        &folder.join("junit.xml"),
+        junit_xml(entries, &together.clocks)?.as_bytes(),
+    )?;
+    let mut summary = summary_md(entries);
+    for table in &together.beside {
+        summary.push_str(&table.markdown());
+    }
+    for table in &together.clocks {
+        summary.push_str(&table.markdown());
+    }
+    write(&folder.join("summary.md"), summary.as_bytes())?;
+    if together.beside.is_empty() && together.clocks.is_empty() {
+        return Ok(());
+    }
+    write_json(&folder.join("together.json"), together)
 }
 
 fn write_json(path: &Path, document: &impl Serialize) -> Result<(), ReportError> {

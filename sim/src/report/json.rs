@@ -11,6 +11,28 @@ use crate::judge::{Claim, Measured, Origin, Outcome, Series, Severity, metrics::
 /// The version of the shape of `report.json`.
 const SCHEMA: u32 = 1;
 
+/// Where the reports of two plays of the same scenario with the same seed differ first; none when they are equal to the
+/// byte.
+#[must_use]
+pub fn difference(first: &Played, second: &Played) -> Option<String> {
+    let text = |played: &Played| serde_json::to_string_pretty(&ReportDocument::of(played)).unwrap_or_default();
+    let (first, second) = (text(first), text(second));
+    if first == second {
+        return None;
+    }
+    let lines = first.lines().zip(second.lines()).enumerate();
+    let (number, (one, other)) = lines
+        .into_iter()
+        .find(|(_, (one, other))| one != other)
+        .unwrap_or((0, ("it ends", "it goes on")));
+    Some(format!(
+        "NOT DETERMINISTIC: played twice with the same seed, line {} of report.json says `{}` once and `{}` then",
+        number + 1,
+        one.trim(),
+        other.trim()
+    ))
+}
+
 /// What `report.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(title = "Crypto Watch report.json")]

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Entry, Played, ReportError};
+use super::{Clocks, Entry, Played, ReportError};
 use crate::judge::{Outcome, Severity};
 
 /// The document.
 ///
 /// # Errors
 /// It cannot be written as XML.
-pub fn junit_xml(entries: &[Entry]) -> Result<String, ReportError> {
+pub fn junit_xml(entries: &[Entry], clocks: &[Clocks]) -> Result<String, ReportError> {
     let mut report = Report::new("crypto-watch-sim");
     for entry in entries {
         report.add_test_suite(match entry {
@@ -23,14 +23,39 @@ pub fn junit_xml(entries: &[Entry]) -> Result<String, ReportError> {
             } => broken(scenario, message, reproduce),
         });
     }
+    for both in clocks {
+        report.add_test_suite(agreement(both));
+    }
     report.to_string().map_err(|error| ReportError::Form {
         what: "junit.xml",
         message: error.to_string(),
     })
 }
 
+/// A case for each metric that both clocks have to agree on.
+fn agreement(both: &Clocks) -> TestSuite {
+    let mut suite = TestSuite::new(format!("{}, both clocks", both.scenario));
+    for metric in &both.metrics {
+        let status = if metric.agrees {
+            TestCaseStatus::success()
+        } else {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let shown = |value: Option<f64>| value.map_or_else(|| "no samples".to_owned(), |v| metric.unit.show(v));
+            status.set_message(format!(
+                "virtual {}, real {}, may differ by {}",
+                shown(metric.virtual_value),
+                shown(metric.real),
+                metric.unit.show(metric.tolerance)
+            ));
+            status
+        };
+        suite.add_test_case(TestCase::new(metric.metric.as_str(), status));
+    }
+    suite
+}
+
 fn suite(played: &Played) -> TestSuite {
-    let mut suite = TestSuite::new(played.scenario.as_str());
+    let mut suite = TestSuite::new(suite_name(played));
     suite.set_time(Duration::try_from_secs_f64(played.facts.wall_seconds).unwrap_or_default());
     suite.add_property(("seed", played.seed.to_string().as_str()));
     suite.add_property(("clock", played.clock));
@@ -43,6 +68,11 @@ fn suite(played: &Played) -> TestSuite {
         suite.add_test_case(case(played, outcome));
     }
     suite
+}
+
+/// A play is told from that of the same scenario on the other clock.
+fn suite_name(played: &Played) -> String {
+    format!("{}, {} clock", played.scenario, played.clock)
 }
 
 fn case(played: &Played, outcome: &Outcome) -> TestCase {

@@ -8,8 +8,12 @@
 //! | `run_json` | `run.json`: wall time, machine, memory; what differs from run to run |
 //! | `junit` | `junit.xml` |
 //! | `summary` | `summary.md`, for a pull-request comment |
+//! | `beside` | variants and twins of a scenario beside each other |
+//! | `clocks` | a scenario on both clocks |
 //! | `files` | writing them, each at once |
 
+mod beside;
+mod clocks;
 mod files;
 mod json;
 mod junit;
@@ -22,8 +26,10 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-pub use files::{ReportError, write_scenario, write_suite};
-pub use json::{Expectation, ReportDocument, VerdictWord};
+pub use beside::{Beside, BesideRow};
+pub use clocks::Clocks;
+pub use files::{ReportError, Together, write_scenario, write_suite};
+pub use json::{Expectation, ReportDocument, VerdictWord, difference};
 pub use junit::junit_xml;
 pub use played::{Entry, Played, Provenance};
 pub use run_json::{RunFacts, RunMeasured};
