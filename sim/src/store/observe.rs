@@ -3,7 +3,7 @@
 //! Nothing here fails: what cannot be read is a call about [`StoreSubject::Other`], because the front must never
 //! get in the way of a request that the store understands.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
@@ -31,7 +31,7 @@ enum Detail {
     Nothing,
     /// Counts a request of a key.
     Count {
-        key_id: String,
+        key_id: Arc<str>,
         window: i64,
     },
     /// Takes the lease or gives it back.
@@ -42,7 +42,7 @@ enum Detail {
     /// Puts prices.
     Prices(Vec<Item>),
     /// Reads prices of these symbols for a user.
-    UserRead(Vec<String>),
+    UserRead(Vec<Arc<str>>),
 }
 
 /// An answer as far as the simulation cares.
@@ -115,7 +115,7 @@ fn batch_get(request: BatchGet) -> Call {
         .values()
         .flat_map(|table| &table.keys)
         .map(|key| text(key, "PK"));
-    let symbols = symbols.filter_map(|pk| Some(pk.strip_prefix("PRICE#")?.to_owned()));
+    let symbols = symbols.filter_map(|pk| Some(pk.strip_prefix("PRICE#")?.into()));
     let detail = match subject {
         StoreSubject::Prices if !consistent => Detail::UserRead(symbols.collect()),
         _ => Detail::Nothing,
@@ -170,7 +170,7 @@ fn subject(key: &Item) -> StoreSubject {
 }
 
 fn count(key: &Item) -> Detail {
-    let key_id = text(key, "PK").trim_start_matches("APIKEY#").to_owned();
+    let key_id = text(key, "PK").trim_start_matches("APIKEY#").into();
     match text(key, "SK").trim_start_matches("RATELIMIT#").parse() {
         Ok(window) => Detail::Count { key_id, window },
         Err(_) => Detail::Nothing,
@@ -240,7 +240,7 @@ impl Call {
                 let item = if held { &answer.attributes } else { &answer.item };
                 vec![Event::Admission {
                     at_us: done_us,
-                    key_id: key_id.clone(),
+                    key_id: Arc::clone(key_id),
                     window: *window,
                     admitted: held,
                     count: item
@@ -482,7 +482,7 @@ mod tests {
                         window: 29_540_160,
                         admitted,
                         count,
-                    } if key_id == KEY => (admitted, count),
+                    } if &*key_id == KEY => (admitted, count),
                     other => panic!("{other:?}"),
                 })
                 .collect();
@@ -672,10 +672,7 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         };
-        assert_eq!(
-            told(false, 200),
-            [(7, vec!["BTC".to_owned(), "ETH".to_owned()], 1)]
-        );
+        assert_eq!(told(false, 200), [(7, vec!["BTC".into(), "ETH".into()], 1)]);
         assert_eq!(told(true, 200), [], "the refresh's own");
         assert_eq!(told(false, 500), []);
     }

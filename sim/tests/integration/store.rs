@@ -112,7 +112,7 @@ async fn a_counter_admits_as_many_as_it_has_room_for_and_the_front_saw_each() {
             ..
         } = event
         {
-            assert_eq!((key_id.as_str(), window), (key.as_str(), WINDOW));
+            assert_eq!((&*key_id, window), (key.as_str(), WINDOW));
             if admitted {
                 assert!(counts.insert(count), "{count} was given twice");
             } else {
