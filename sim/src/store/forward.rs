@@ -283,6 +283,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn micros(duration: Duration) -> u32 {
+/// Microseconds as events carry them.
+pub(super) fn micros(duration: Duration) -> u32 {
     u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }

@@ -8,7 +8,9 @@
 
 pub mod cost;
 pub mod embedded;
+pub mod expiry;
 pub mod front;
+pub mod memory;
 pub mod table;
 
 mod expression;

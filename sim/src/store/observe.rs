@@ -326,7 +326,8 @@ fn price(item: &Item, at_us: u64) -> Option<Event> {
     })
 }
 
-fn short(count: usize) -> u16 {
+/// A count as events carry it.
+pub(super) fn short(count: usize) -> u16 {
     u16::try_from(count).unwrap_or(u16::MAX)
 }
 
