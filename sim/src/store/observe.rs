@@ -268,7 +268,8 @@ impl Call {
             .iter()
             .flatten()
             .map(|consumed: &Consumed| consumed.capacity_units);
-        let mut outcome = self.consumed(units.sum());
+        // Not `sum`: that of no numbers is -0.
+        let mut outcome = self.consumed(units.fold(0.0, |sum, units| sum + units));
         if status != 200 {
             return outcome;
         }
