@@ -11,7 +11,7 @@ use super::{
     expression::{Effect, effect_on, placeholders},
     wire::{BatchAnswer, BatchGet, BatchWrite, Consumed, Item, OneAnswer, OneItem, number, text, whole},
 };
-use crate::record::event::{Event, LeaseAction, LeaseEvent, StoreOp, StoreSubject};
+use crate::record::event::{Event, LeaseAction, LeaseEvent, StoreCall, StoreOp, StoreSubject};
 
 /// A request as far as the simulation cares.
 #[derive(Debug)]
@@ -56,6 +56,19 @@ pub(super) struct Outcome {
     pub(super) wcu: f64,
     /// What it means beyond the call itself.
     pub(super) events: Vec<Event>,
+}
+
+/// What is known of a call besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// When it came.
+    pub(super) at_us: u64,
+    /// How long the store took, microseconds.
+    pub(super) store_us: u32,
+    /// What was added on the way, microseconds.
+    pub(super) front_us: u32,
+    /// HTTP status of the answer.
+    pub(super) status: u16,
 }
 
 /// Reads a request: `target` is its `X-Amz-Target`.
@@ -214,6 +227,24 @@ impl Call {
                 self.one(status, &parsed(body), done_us)
             }
         }
+    }
+
+    /// Tells of this call and its outcome: the call itself first.
+    pub(super) fn tell(&self, seen: Seen, outcome: Outcome, emit: impl Fn(Event)) {
+        emit(Event::Store(StoreCall {
+            at_us: seen.at_us,
+            store_us: seen.store_us,
+            front_us: seen.front_us,
+            op: self.op,
+            subject: self.subject,
+            consistent: self.consistent,
+            items: self.items,
+            found: outcome.found,
+            status: seen.status,
+            rcu: outcome.rcu,
+            wcu: outcome.wcu,
+        }));
+        outcome.events.into_iter().for_each(emit);
     }
 
     fn one(&self, status: u16, answer: &OneAnswer, done_us: u64) -> Outcome {
