@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use service::{clock::Clock, models::Timestamp};
 use tokio::time::Instant;
 
 /// The clock of one run. Every process of the run computes the same wall time from the same three numbers.
@@ -41,6 +42,18 @@ impl RunClock {
             start_ms,
             speed,
             anchor: now + ahead,
+        }
+    }
+
+    /// A clock for virtual time, on which the scenario's `start` (Unix milliseconds) is now. It follows tokio's
+    /// clock at speed 1 and never reads the system's: on a paused runtime all of it is virtual, the anchor too.
+    #[must_use]
+    pub fn paused(start_ms: i64) -> Self {
+        Self {
+            anchor_ms: start_ms,
+            start_ms,
+            speed: 1.0,
+            anchor: Instant::now(),
         }
     }
 
@@ -117,6 +130,17 @@ impl RunClock {
     }
 }
 
+/// The service's clock when it runs in this process.
+impl Clock for RunClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.now_ms())
+    }
+
+    fn speed(&self) -> f64 {
+        self.speed
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +155,18 @@ mod tests {
         assert_eq!(clock.wall_since_start(500_000), Duration::from_secs(60));
         assert_eq!(clock.at_us_of_wall(Duration::from_secs(300)), 2_500_000);
         assert_eq!(clock.env(), format!("{},{START_MS},120", clock.anchor_ms()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_is_moved_by_the_runtime_alone() {
+        let clock = RunClock::paused(START_MS);
+        assert_eq!((clock.now_us(), Clock::now(&clock)), (0, Timestamp(START_MS)));
+        tokio::time::sleep(Duration::from_secs(86_400)).await;
+        assert_eq!(clock.now_us(), 86_400_000_000);
+        assert_eq!(Clock::now(&clock), Timestamp(START_MS + 86_400_000));
+        let noon = clock.instant_of_wall(Duration::from_secs(129_600));
+        tokio::time::sleep_until(noon).await;
+        assert_eq!(clock.now_ms(), START_MS + 129_600_000);
     }
 
     #[test]

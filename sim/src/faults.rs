@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use rand_chacha::{ChaCha8Rng, rand_core::Rng};
+use rand_chacha::ChaCha8Rng;
 use scenarios::format::FaultKind;
-use scenarios::format::fault::{CoinGeckoFault, Latency, RetryAfter};
+use scenarios::format::fault::{CoinGeckoFault, RetryAfter};
 use scenarios::format::model::{Fault, Match, Target};
 
 use crate::coingecko::limits::rest_of_window_s;
-use crate::seed::Seed;
+use crate::latency::draw;
+use crate::seed::{Seed, unit};
 
 /// What a fault's `match` is compared with. What an event does not have matches no condition on it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -283,29 +284,6 @@ fn retry_after_s(retry_after: RetryAfter, now_ms: i64, window_ms: i64) -> Option
     }
 }
 
-fn draw(latency: Latency, rng: &mut ChaCha8Rng) -> Duration {
-    match latency {
-        Latency::Fixed(delay) => delay,
-        Latency::Lognormal { p50, p99 } => {
-            // ln X is normal with median ln p50; its 99 % quantile lies 2.326 deviations above.
-            let sigma = (p99.as_secs_f64() / p50.as_secs_f64().max(1e-9)).max(1.0).ln() / 2.326_347_874;
-            let delay = p50.as_secs_f64() * (sigma * normal(rng)).exp();
-            Duration::try_from_secs_f64(delay).unwrap_or(p99)
-        }
-    }
-}
-
-/// A standard normal draw (Box and Muller).
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
-    radius * (std::f64::consts::TAU * unit(rng)).cos()
-}
-
-/// A uniform draw from 0.0..1.0.
-fn unit(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-}
-
 /// A fault of this kind from the start on for an hour, without modifiers.
 #[cfg(test)]
 pub(crate) fn sample(kind: CoinGeckoFault) -> Fault {
@@ -333,7 +311,7 @@ pub(crate) fn sample(kind: CoinGeckoFault) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scenarios::format::fault::StoreFault;
+    use scenarios::format::fault::{Latency, StoreFault};
 
     const SECOND: Duration = Duration::from_secs(1);
     /// 2026-03-02T00:00:00Z.
@@ -625,18 +603,5 @@ mod tests {
                 retry_after_s: Some(40)
             }
         );
-    }
-
-    #[test]
-    fn a_lognormal_latency_has_its_median_and_tail() {
-        let (p50, p99) = (Duration::from_secs(2), Duration::from_secs(30));
-        let mut rng = Seed(1).rng();
-        let mut draws: Vec<Duration> = (0..4_000)
-            .map(|_| draw(Latency::Lognormal { p50, p99 }, &mut rng))
-            .collect();
-        draws.sort_unstable();
-        let at = |share: f64| draws[(share * draws.len() as f64) as usize].as_secs_f64();
-        assert!((1.8..2.2).contains(&at(0.5)), "median {}", at(0.5));
-        assert!((22.0..40.0).contains(&at(0.99)), "99th percentile {}", at(0.99));
     }
 }

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod coingecko;
 pub mod faults;
 pub mod judge;
+pub mod latency;
 pub mod record;
 pub mod report;
 pub mod schedule;

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
 use sha2::{Digest, Sha256};
 
 /// A seed. Each part of a run draws from a child of its own, so that one more draw in one part moves no other.
@@ -29,6 +32,12 @@ impl Seed {
     }
 }
 
+/// A uniform draw from 0.0..1.0.
+pub(crate) fn unit(rng: &mut ChaCha8Rng) -> f64 {
+    // 53 bits: every value is exactly representable.
+    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+}
+
 impl fmt::Display for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -37,8 +46,6 @@ impl fmt::Display for Seed {
 
 #[cfg(test)]
 mod tests {
-    use rand_chacha::rand_core::Rng;
-
     use super::*;
 
     #[test]

@@ -139,7 +139,7 @@ impl Stage {
             rcu,
             wcu: 0.0,
         }));
-        let symbols = vec!["BTC".to_owned()];
+        let symbols = vec!["BTC".into()];
         self.recording.take(Event::PriceRead {
             at_us: ms * 1000 + 100,
             symbols,
@@ -187,7 +187,7 @@ impl Stage {
     fn admit(&mut self, ms: u64, window: i64, count: u32) {
         self.recording.take(Event::Admission {
             at_us: ms * 1000,
-            key_id: "k0".to_owned(),
+            key_id: "k0".into(),
             window: START_MS / 60_000 + window,
             admitted: true,
             count,

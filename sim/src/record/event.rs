@@ -3,6 +3,8 @@
 //! Instants (`at_us`) are real microseconds since the run's anchor; in virtual time they are virtual ones.
 //! Wall time is `start + speed × at`.
 
+use std::sync::Arc;
+
 use scenarios::wire::RequestLine;
 
 /// Something that happened.
@@ -35,7 +37,7 @@ pub enum Event {
         /// When the store answered.
         at_us: u64,
         /// Key id (hex SHA-256) of the counter.
-        key_id: String,
+        key_id: Arc<str>,
         /// The window, as in `RATELIMIT#{window}`.
         window: i64,
         /// Whether the condition held.
@@ -50,7 +52,7 @@ pub enum Event {
         /// When the store answered.
         at_us: u64,
         /// Upper-case symbols that were asked for.
-        symbols: Vec<String>,
+        symbols: Vec<Arc<str>>,
         /// How many of them were found.
         found: u16,
     },

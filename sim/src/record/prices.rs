@@ -165,12 +165,14 @@ impl PriceLedger {
     }
 
     /// A user's read of `symbols`, of which the store found so many, answered at an instant.
-    pub(super) fn read(&self, at_us: u64, symbols: &[String], found: u16) -> PriceRead {
+    pub(super) fn read(&self, at_us: u64, symbols: &[impl AsRef<str>], found: u16) -> PriceRead {
         let wall_ms = self.timing.wall_ms(at_us);
         let mut coins = Coins::default();
         let mut fresh = usize::from(found) == symbols.len();
         for symbol in symbols {
-            let Some(index) = self.place(symbol) else { continue };
+            let Some(index) = self.place(symbol.as_ref()) else {
+                continue;
+            };
             coins.add(index);
             let newest = self.symbols[index].writes.last();
             fresh &= newest.is_some_and(|write| wall_ms - write.fetched_ms < self.cache_ttl_ms);

@@ -163,19 +163,19 @@ impl Recording {
             key_index: HashMap::new(),
         };
         for ids in setup.key_ids {
-            let keys = ids.into_iter().map(|id| recording.key(id)).collect();
+            let keys = ids.iter().map(|id| recording.key(id)).collect();
             recording.load_keys.push(keys);
         }
         recording
     }
 
-    fn key(&mut self, id: String) -> u32 {
-        if let Some(index) = self.key_index.get(&id) {
+    fn key(&mut self, id: &str) -> u32 {
+        if let Some(index) = self.key_index.get(id) {
             return *index;
         }
         let index = self.keys.len() as u32;
-        self.keys.push(id.clone());
-        self.key_index.insert(id, index);
+        self.keys.push(id.to_owned());
+        self.key_index.insert(id.to_owned(), index);
         index
     }
 
@@ -215,7 +215,7 @@ impl Recording {
                 admitted,
                 count,
             } => {
-                let key = self.key(key_id);
+                let key = self.key(&key_id);
                 if admitted {
                     self.links.admitted(key, at_us);
                 }
@@ -342,7 +342,7 @@ mod tests {
             recording.take(Event::Request { load: 0, line });
             recording.take(Event::Admission {
                 at_us: n,
-                key_id: "bb".to_owned(),
+                key_id: "bb".into(),
                 window: 0,
                 admitted: true,
                 count: n as u32,
@@ -364,7 +364,7 @@ mod tests {
         recording.take(Event::Request { load: 1, line });
         let admission = |key_id: &str| Event::Admission {
             at_us: 0,
-            key_id: key_id.to_owned(),
+            key_id: key_id.into(),
             window: 29_540_160,
             admitted: false,
             count: 0,

@@ -25,10 +25,7 @@ use super::{
     front::{Emit, FrontSabotage},
     observe,
 };
-use crate::{
-    clock::RunClock,
-    record::event::{Event, StoreCall, StoreSubject},
-};
+use crate::{clock::RunClock, record::event::StoreSubject};
 
 /// Largest body that is passed on in either direction: DynamoDB's own limit.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -192,20 +189,13 @@ impl Forward {
             costs.added.add(front_us);
             costs.store.add(store_us);
         }
-        (self.emit)(Event::Store(StoreCall {
+        let seen = observe::Seen {
             at_us: arrived.at_us,
             store_us,
             front_us,
-            op: call.op,
-            subject: call.subject,
-            consistent: call.consistent,
-            items: call.items,
-            found: outcome.found,
             status,
-            rcu: outcome.rcu,
-            wcu: outcome.wcu,
-        }));
-        outcome.events.into_iter().for_each(|event| (self.emit)(event));
+        };
+        call.tell(seen, outcome, |event| (self.emit)(event));
     }
 }
 
@@ -238,16 +228,21 @@ fn refusal(status: StatusCode, message: &str) -> Answer {
     } else {
         "SerializationException"
     };
-    let body = serde_json::json!({
-        "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
-        "message": message,
-    });
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(JSON))]);
     Answer {
         status,
         headers,
-        body: body.to_string().into(),
+        body: error_body(code, message).into(),
     }
+}
+
+/// An error as DynamoDB writes it.
+pub(super) fn error_body(code: &str, message: &str) -> String {
+    let body = serde_json::json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+        "message": message,
+    });
+    body.to_string()
 }
 
 fn target(headers: &HeaderMap) -> &str {
@@ -283,6 +278,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn micros(duration: Duration) -> u32 {
+/// Microseconds as events carry them.
+pub(super) fn micros(duration: Duration) -> u32 {
     u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }

@@ -1,14 +1,19 @@
-//! The simulated DynamoDB: an embedded emulator, the service's table in it, and the front that counts what
-//! reaches it.
+//! The simulated DynamoDB: the service's one table, in three forms that tell the same events and keep the same
+//! contract.
 //!
 //! ```text
-//! service ──HTTP──▶ StoreFront ──HTTP──▶ EmbeddedStore (or any other DynamoDB endpoint)
-//!                       └─▶ Event::{Store, Admission, Lease, PriceWrite}
+//! real time     service ──HTTP──▶ StoreFront ──HTTP──▶ EmbeddedStore (or any other DynamoDB endpoint)
+//! virtual time  service ──trait Store──▶ MemoryStore
+//!               service ──trait Store──▶ DynamoStore, the SDK ──bytes──▶ InProcessStore
+//!                       each of them └─▶ Event::{Store, Admission, Lease, PriceRead, PriceWrite}
 //! ```
 
 pub mod cost;
 pub mod embedded;
+pub mod expiry;
 pub mod front;
+pub mod inproc;
+pub mod memory;
 pub mod table;
 
 mod expression;

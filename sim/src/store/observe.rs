@@ -3,7 +3,7 @@
 //! Nothing here fails: what cannot be read is a call about [`StoreSubject::Other`], because the front must never
 //! get in the way of a request that the store understands.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
@@ -11,7 +11,7 @@ use super::{
     expression::{Effect, effect_on, placeholders},
     wire::{BatchAnswer, BatchGet, BatchWrite, Consumed, Item, OneAnswer, OneItem, number, text, whole},
 };
-use crate::record::event::{Event, LeaseAction, LeaseEvent, StoreOp, StoreSubject};
+use crate::record::event::{Event, LeaseAction, LeaseEvent, StoreCall, StoreOp, StoreSubject};
 
 /// A request as far as the simulation cares.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ enum Detail {
     Nothing,
     /// Counts a request of a key.
     Count {
-        key_id: String,
+        key_id: Arc<str>,
         window: i64,
     },
     /// Takes the lease or gives it back.
@@ -42,7 +42,7 @@ enum Detail {
     /// Puts prices.
     Prices(Vec<Item>),
     /// Reads prices of these symbols for a user.
-    UserRead(Vec<String>),
+    UserRead(Vec<Arc<str>>),
 }
 
 /// An answer as far as the simulation cares.
@@ -56,6 +56,19 @@ pub(super) struct Outcome {
     pub(super) wcu: f64,
     /// What it means beyond the call itself.
     pub(super) events: Vec<Event>,
+}
+
+/// What is known of a call besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// When it came.
+    pub(super) at_us: u64,
+    /// How long the store took, microseconds.
+    pub(super) store_us: u32,
+    /// What was added on the way, microseconds.
+    pub(super) front_us: u32,
+    /// HTTP status of the answer.
+    pub(super) status: u16,
 }
 
 /// Reads a request: `target` is its `X-Amz-Target`.
@@ -115,7 +128,7 @@ fn batch_get(request: BatchGet) -> Call {
         .values()
         .flat_map(|table| &table.keys)
         .map(|key| text(key, "PK"));
-    let symbols = symbols.filter_map(|pk| Some(pk.strip_prefix("PRICE#")?.to_owned()));
+    let symbols = symbols.filter_map(|pk| Some(pk.strip_prefix("PRICE#")?.into()));
     let detail = match subject {
         StoreSubject::Prices if !consistent => Detail::UserRead(symbols.collect()),
         _ => Detail::Nothing,
@@ -170,7 +183,7 @@ fn subject(key: &Item) -> StoreSubject {
 }
 
 fn count(key: &Item) -> Detail {
-    let key_id = text(key, "PK").trim_start_matches("APIKEY#").to_owned();
+    let key_id = text(key, "PK").trim_start_matches("APIKEY#").into();
     match text(key, "SK").trim_start_matches("RATELIMIT#").parse() {
         Ok(window) => Detail::Count { key_id, window },
         Err(_) => Detail::Nothing,
@@ -216,6 +229,24 @@ impl Call {
         }
     }
 
+    /// Tells of this call and its outcome: the call itself first.
+    pub(super) fn tell(&self, seen: Seen, outcome: Outcome, emit: impl Fn(Event)) {
+        emit(Event::Store(StoreCall {
+            at_us: seen.at_us,
+            store_us: seen.store_us,
+            front_us: seen.front_us,
+            op: self.op,
+            subject: self.subject,
+            consistent: self.consistent,
+            items: self.items,
+            found: outcome.found,
+            status: seen.status,
+            rcu: outcome.rcu,
+            wcu: outcome.wcu,
+        }));
+        outcome.events.into_iter().for_each(emit);
+    }
+
     fn one(&self, status: u16, answer: &OneAnswer, done_us: u64) -> Outcome {
         let held = status == 200;
         let refused = answer.error.ends_with("ConditionalCheckFailedException");
@@ -240,7 +271,7 @@ impl Call {
                 let item = if held { &answer.attributes } else { &answer.item };
                 vec![Event::Admission {
                     at_us: done_us,
-                    key_id: key_id.clone(),
+                    key_id: Arc::clone(key_id),
                     window: *window,
                     admitted: held,
                     count: item
@@ -268,7 +299,8 @@ impl Call {
             .iter()
             .flatten()
             .map(|consumed: &Consumed| consumed.capacity_units);
-        let mut outcome = self.consumed(units.sum());
+        // Not `sum`: that of no numbers is -0.
+        let mut outcome = self.consumed(units.fold(0.0, |sum, units| sum + units));
         if status != 200 {
             return outcome;
         }
@@ -326,7 +358,8 @@ fn price(item: &Item, at_us: u64) -> Option<Event> {
     })
 }
 
-fn short(count: usize) -> u16 {
+/// A count as events carry it.
+pub(super) fn short(count: usize) -> u16 {
     u16::try_from(count).unwrap_or(u16::MAX)
 }
 
@@ -482,7 +515,7 @@ mod tests {
                         window: 29_540_160,
                         admitted,
                         count,
-                    } if key_id == KEY => (admitted, count),
+                    } if &*key_id == KEY => (admitted, count),
                     other => panic!("{other:?}"),
                 })
                 .collect();
@@ -672,10 +705,7 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         };
-        assert_eq!(
-            told(false, 200),
-            [(7, vec!["BTC".to_owned(), "ETH".to_owned()], 1)]
-        );
+        assert_eq!(told(false, 200), [(7, vec!["BTC".into(), "ETH".into()], 1)]);
         assert_eq!(told(true, 200), [], "the refresh's own");
         assert_eq!(told(false, 500), []);
     }

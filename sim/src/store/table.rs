@@ -7,6 +7,7 @@ use dynoxide::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use service::models::{ApiKeyItem, KeyId, Timestamp};
 use sha2::{Digest, Sha256};
 
 /// Why the table cannot be prepared.
@@ -112,17 +113,29 @@ pub fn seed_keys(
         })
 }
 
+/// The key of a secret as it is when it has just been created.
+pub(super) fn new_key(secret: &str, enabled: bool, created_ms: i64) -> ApiKeyItem {
+    let id = KeyId::new(&key_id(secret));
+    ApiKeyItem {
+        name: format!("simulated {}", id.masked()),
+        id,
+        created_at: Timestamp(created_ms),
+        enabled,
+        last_used_at: None,
+    }
+}
+
 fn key_item(secret: &str, enabled: bool, created_ms: i64) -> Item {
     let text = |value: &str| AttributeValue::S(value.to_owned());
-    let id = key_id(secret);
-    let name = format!("simulated {}", &id[..8]);
+    let key = new_key(secret, enabled, created_ms);
+    let id = key.id.as_str();
     [
         ("PK", text(&format!("APIKEY#{id}"))),
         ("SK", text("METADATA")),
-        ("keyId", text(&id)),
-        ("name", text(&name)),
-        ("createdAt", AttributeValue::N(created_ms.to_string())),
-        ("enabled", AttributeValue::BOOL(enabled)),
+        ("keyId", text(id)),
+        ("name", text(&key.name)),
+        ("createdAt", AttributeValue::N(key.created_at.0.to_string())),
+        ("enabled", AttributeValue::BOOL(key.enabled)),
     ]
     .into_iter()
     .map(|(attribute, value)| (attribute.to_owned(), value))

@@ -14,7 +14,8 @@ use aws_sdk_dynamodb::{
     Client,
     config::{
         BehaviorVersion, Config as SdkConfig, Credentials, Region, StalledStreamProtectionConfig,
-        retry::RetryConfig, timeout::TimeoutConfig,
+        retry::{RetryConfig, RetryPartition},
+        timeout::TimeoutConfig,
     },
     types::ConsumedCapacity,
 };
@@ -97,6 +98,8 @@ fn sdk_config(config: &Config, clock: SharedClock) -> aws_sdk_dynamodb::config::
         .region(Region::new(config.region.clone()))
         .credentials_provider(credentials)
         .timeout_config(timeouts)
+        // A budget of retries that this store's two clients share. The SDK's own is one for the whole process.
+        .retry_partition(RetryPartition::custom("store").build())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .time_source(SdkClock(clock));
     if let Some(url) = &config.dynamodb_endpoint {

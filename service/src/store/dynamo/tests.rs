@@ -260,6 +260,28 @@ async fn reads_are_tried_twice_and_writes_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_store_spends_on_retries_is_not_missing_in_another() {
+    let failure = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"?"}"#;
+    let (spent, canned) = store();
+    let mut failed = 0;
+    loop {
+        canned.reply(500, failure);
+        canned.reply(500, failure);
+        spent.lease().await.expect_err("failed");
+        if canned.take().len() == 1 {
+            break;
+        }
+        failed += 1;
+        assert!(failed < 1_000, "the budget of retries has no end");
+    }
+
+    let (other, canned) = store();
+    canned.reply(500, failure);
+    canned.reply(200, "{}");
+    other.lease().await.expect("tried again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn errors_are_sorted_by_what_they_mean() {
     let (store, canned) = store();
     for (code, expected) in [

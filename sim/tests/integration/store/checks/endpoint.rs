@@ -1,0 +1,104 @@
+//! What must hold of an endpoint that speaks DynamoDB's JSON: what the service's own requests cannot show.
+
+use serde_json::{Value, json};
+
+use super::{super::raw::Raw, TABLE};
+
+/// Items expire by `ttl`.
+pub(crate) async fn time_to_live(endpoint: &str) {
+    let answer = Raw::new(endpoint)
+        .call("DescribeTimeToLive", &json!({ "TableName": TABLE }))
+        .await;
+    assert_eq!(
+        answer["TimeToLiveDescription"],
+        json!({ "AttributeName": "ttl", "TimeToLiveStatus": "ENABLED" })
+    );
+}
+
+fn key(pk: &str) -> Value {
+    json!({ "PK": { "S": pk }, "SK": { "S": "METADATA" } })
+}
+
+/// An item of a size in bytes, as DynamoDB counts it: names and texts.
+fn item(pk: &str, size: usize) -> Value {
+    let mut item = key(pk);
+    let rest = size - "PKSKMETADATAblob".len() - pk.len();
+    item["blob"] = json!({ "S": "x".repeat(rest) });
+    item
+}
+
+/// Consumed capacity follows the documented formulas: writes by started KB, reads by started 4 KB, halved when
+/// eventually consistent, absent items as small ones. Returns the read and write units that all of it cost.
+pub(crate) async fn capacity(endpoint: &str) -> (f64, f64) {
+    let (kb_2_5, kb_5) = (item("SIZE#2.5", 2560), item("SIZE#5", 5120));
+    let small: Vec<_> = (0..25).map(|n| key(&format!("SIZE#small{n}"))).collect();
+    let puts: Vec<_> = small
+        .iter()
+        .map(|item| json!({ "PutRequest": { "Item": item } }))
+        .collect();
+    let keys = json!({ "Keys": small[..10] });
+    let keys_strong = json!({ "Keys": small[..10], "ConsistentRead": true });
+    let cases = [
+        ("GetItem", json!({ "Key": key("SIZE#none") }), 0.5),
+        (
+            "GetItem",
+            json!({ "Key": key("SIZE#none"), "ConsistentRead": true }),
+            1.0,
+        ),
+        ("PutItem", json!({ "Item": kb_2_5 }), 3.0),
+        ("PutItem", json!({ "Item": kb_5 }), 5.0),
+        ("GetItem", json!({ "Key": key("SIZE#5") }), 1.0),
+        (
+            "GetItem",
+            json!({ "Key": key("SIZE#5"), "ConsistentRead": true }),
+            2.0,
+        ),
+        ("BatchWriteItem", json!({ "RequestItems": { TABLE: puts } }), 25.0),
+        ("BatchGetItem", json!({ "RequestItems": { TABLE: keys } }), 5.0),
+        (
+            "BatchGetItem",
+            json!({ "RequestItems": { TABLE: keys_strong } }),
+            10.0,
+        ),
+        (
+            "UpdateItem",
+            json!({ "Key": key("SIZE#2.5"), "UpdateExpression": "SET x = PK" }),
+            3.0,
+        ),
+        (
+            "UpdateItem",
+            json!({ "Key": key("SIZE#new"), "UpdateExpression": "SET x = PK" }),
+            1.0,
+        ),
+    ];
+    let raw = Raw::new(endpoint);
+    let (mut read, mut written) = (0.0, 0.0);
+    for (operation, mut body, units) in cases {
+        body["ReturnConsumedCapacity"] = json!("TOTAL");
+        if body.get("RequestItems").is_none() {
+            body["TableName"] = json!(TABLE);
+        }
+        let answer = raw.call(operation, &body).await;
+        let consumed = &answer["ConsumedCapacity"];
+        let consumed = consumed.get(0).unwrap_or(consumed)["CapacityUnits"].as_f64();
+        assert_eq!(consumed, Some(units), "{operation} {body}");
+        if operation.contains("Get") {
+            read += units
+        } else {
+            written += units
+        }
+    }
+    // A refused write costs as much as the item in its way; only the bill says so.
+    let refused = json!({
+        "TableName": TABLE, "Item": kb_2_5, "ConditionExpression": "attribute_not_exists(PK)",
+        "ReturnConsumedCapacity": "TOTAL", "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    });
+    let (status, answer) = raw.send("PutItem", refused.to_string()).await;
+    assert_eq!(status, 400);
+    assert!(
+        answer["__type"]
+            .as_str()
+            .is_some_and(|code| code.ends_with("#ConditionalCheckFailedException"))
+    );
+    (read, written + 3.0)
+}
