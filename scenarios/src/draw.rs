@@ -1,4 +1,5 @@
-//! Everything that a load draws: each component of each user has a generator of its own, derived from the one seed.
+//! Everything that loads and faults draw: each component of each user, and each fault, has a generator of its own,
+//! derived from the one seed.
 //!
 //! So a draw that is added in one place moves no other draw, and a run with the same seed asks for the same things
 //! in the same order per user, whatever the machine's timing does.
@@ -16,28 +17,30 @@ pub(crate) enum Component {
     Symbols = 3,
     /// The gaps between the arrivals of a load.
     Arrivals = 4,
+    /// Which events a fault touches.
+    Fault = 5,
 }
 
-/// The source of the streams of one load.
+/// The source of the streams of one load or fault.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draws {
     seed: u64,
-    load: u64,
+    name: u64,
 }
 
 impl Draws {
-    /// The streams of the load of this name, in a run with this seed.
-    pub(crate) fn new(seed: u64, load: &str) -> Self {
-        // FNV-1a: the name only has to tell the loads of one scenario apart.
-        let hash = load.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+    /// The streams of the load or fault of this name, in a run with this seed.
+    pub(crate) fn new(seed: u64, name: &str) -> Self {
+        // FNV-1a: the name only has to tell the loads and faults of one scenario apart.
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        Self { seed, load: hash }
+        Self { seed, name: hash }
     }
 
     /// The stream of a component of the `index`-th user or arrival.
     pub(crate) fn stream(self, component: Component, index: u64) -> Stream {
-        let words = [self.seed, self.load, component as u64, index];
+        let words = [self.seed, self.name, component as u64, index];
         Stream(
             words
                 .into_iter()

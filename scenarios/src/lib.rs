@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`mod@format`] | scenario files: from text to a checked [`format::Scenario`] |
+//! | [`faults`] | which of a scenario's faults touch an event |
 //! | [`suites`] | the built-in scenarios |
 //! | [`schema`] | the format as a JSON Schema |
 //! | [`wire`] | what the harness and a load generator say to each other |
@@ -19,6 +20,7 @@ pub const BUILD_ID: &str = env!("BUILD_ID");
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (build ", env!("BUILD_ID"), ")");
 
 mod draw;
+pub mod faults;
 pub mod format;
 mod journeys;
 mod open;

@@ -1,63 +1,22 @@
-//! The timeline of faults: which of a scenario's faults touch an event, and what follows from it.
+//! The faults of CoinGecko at work: what follows for a call that they touch.
 //!
-//! A fault becomes a [`Rule`]: its span, its modifiers, its counters and a generator of its own. Rules are asked
-//! in file order; delays add up, and the first verdict that ends a call is final, so a later fault does not see
-//! the call any more.
+//! Which of them touch it is for [`scenarios::faults`] to say, as for every other target. Faults are asked in file
+//! order; delays add up, and the first verdict that ends a call is final, so a later fault does not see the call
+//! any more.
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use rand_chacha::ChaCha8Rng;
+use scenarios::faults::Rule;
 use scenarios::format::FaultKind;
 use scenarios::format::fault::{CoinGeckoFault, RetryAfter};
-use scenarios::format::model::{Fault, Match, Target};
+use scenarios::format::model::{Fault, Target};
+
+pub use scenarios::faults::{Facts, Touches};
 
 use crate::coingecko::limits::rest_of_window_s;
 use crate::latency::draw;
 use crate::seed::{Seed, unit};
-
-/// What a fault's `match` is compared with. What an event does not have matches no condition on it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Facts<'a> {
-    /// Path without query; of CoinGecko without `/api/v3`.
-    pub path: &'a str,
-    /// CoinGecko ids asked for.
-    pub ids: &'a [&'a str],
-    /// Request headers.
-    pub headers: Option<&'a HeaderMap>,
-    /// DynamoDB operation.
-    pub op: Option<&'a str>,
-    /// The item's partition key.
-    pub key: Option<&'a str>,
-}
-
-impl Facts<'_> {
-    fn meet(&self, conditions: &Match) -> bool {
-        let Match {
-            path,
-            id,
-            header,
-            op,
-            key_prefix,
-        } = conditions;
-        path.as_deref().is_none_or(|path| self.path.starts_with(path))
-            && id.as_deref().is_none_or(|id| self.ids.contains(&id))
-            && header
-                .as_ref()
-                .is_none_or(|(name, value)| self.has_header(name, value.as_deref()))
-            && op.as_deref().is_none_or(|op| self.op == Some(op))
-            && key_prefix
-                .as_deref()
-                .is_none_or(|prefix| self.key.is_some_and(|key| key.starts_with(prefix)))
-    }
-
-    fn has_header(&self, name: &str, value: Option<&str>) -> bool {
-        let Some(found) = self.headers.and_then(|headers| headers.get(name)) else {
-            return false;
-        };
-        value.is_none_or(|value| found.as_bytes() == value.as_bytes())
-    }
-}
 
 /// What becomes of a call to CoinGecko.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,60 +49,41 @@ pub struct Judgement {
     pub touched: Vec<u16>,
 }
 
-/// How often a fault touched something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Touches {
-    /// Index in the scenario.
-    pub index: u16,
-    /// The fault's name.
-    pub name: String,
-    /// Events that it changed.
-    pub count: u64,
-    /// Whether none is well.
-    pub may_miss: bool,
-}
-
 /// The faults of one target, with their counters.
 #[derive(Debug)]
 pub struct Timeline {
-    rules: Vec<Rule>,
+    faults: Vec<AtWork>,
 }
 
 impl Timeline {
     /// The faults of `target` among a scenario's. Each draws from a generator of its own, named after the fault.
     pub fn new(faults: &[Fault], target: Target, seed: Seed) -> Self {
-        let of_target = faults
-            .iter()
-            .enumerate()
-            .filter(|(_, fault)| fault.target() == target);
-        let rules = of_target.map(|(index, fault)| Rule {
-            index: u16::try_from(index).unwrap_or(u16::MAX),
-            rng: seed.child(&format!("fault:{}", fault.name)).rng(),
-            fault: fault.clone(),
-            eligible: 0,
-            touched: 0,
+        let rules = Rule::of(faults, target, seed.0);
+        let faults = rules.into_iter().map(|rule| AtWork {
+            rng: seed.child(&format!("fault:{}", rule.fault().name)).rng(),
+            rule,
             window: Window::default(),
         });
         Self {
-            rules: rules.collect(),
+            faults: faults.collect(),
         }
     }
 
     /// No faults at all.
     pub fn none() -> Self {
-        Self { rules: Vec::new() }
+        Self { faults: Vec::new() }
     }
 
     /// What the faults do to a CoinGecko call that comes `since_start` (wall time) into the scenario, at `now_ms`
     /// (Unix milliseconds of the same clock, for windows of limits).
     pub fn judge(&mut self, since_start: Duration, now_ms: i64, facts: &Facts<'_>) -> Judgement {
         let mut judgement = Judgement::default();
-        for rule in &mut self.rules {
-            let Some(effect) = rule.effect(since_start, now_ms, facts) else {
+        for fault in &mut self.faults {
+            let Some(effect) = fault.effect(since_start, now_ms, facts) else {
                 continue;
             };
-            rule.touched += 1;
-            judgement.touched.push(rule.index);
+            fault.rule.touch();
+            judgement.touched.push(fault.rule.index());
             match effect {
                 Effect::Delay(delay) => judgement.delay += delay,
                 Effect::End(verdict) => {
@@ -157,25 +97,16 @@ impl Timeline {
 
     /// How often each fault touched something so far, in file order.
     pub fn touches(&self) -> Vec<Touches> {
-        let touches = self.rules.iter().map(|rule| Touches {
-            index: rule.index,
-            name: rule.fault.name.clone(),
-            count: rule.touched,
-            may_miss: rule.fault.may_miss,
-        });
-        touches.collect()
+        self.faults.iter().map(|fault| fault.rule.touches()).collect()
     }
 }
 
 /// A fault at work.
 #[derive(Debug)]
-struct Rule {
-    index: u16,
-    fault: Fault,
+struct AtWork {
+    rule: Rule,
+    /// For what the touched calls suffer.
     rng: ChaCha8Rng,
-    /// Events so far that its span and its `match` let through.
-    eligible: u64,
-    touched: u64,
     window: Window,
 }
 
@@ -186,7 +117,7 @@ struct Window {
     calls: u64,
 }
 
-/// What a rule does to a call that it touches.
+/// What a fault does to a call that it touches.
 enum Effect {
     /// Holds it up.
     Delay(Duration),
@@ -194,15 +125,11 @@ enum Effect {
     End(Verdict),
 }
 
-impl Rule {
+impl AtWork {
     /// What it does to this call; `None` when it lets it be.
     fn effect(&mut self, since_start: Duration, now_ms: i64, facts: &Facts<'_>) -> Option<Effect> {
-        if !self.fault.span_in_time().contains(&since_start) || !facts.meet(&self.fault.matches) {
-            return None;
-        }
-        self.eligible += 1;
-        let chosen = self.choose();
-        let FaultKind::CoinGecko(kind) = &self.fault.kind else {
+        let chosen = self.rule.chooses(since_start, facts)?;
+        let FaultKind::CoinGecko(kind) = &self.rule.fault().kind else {
             return None;
         };
         match kind {
@@ -251,18 +178,6 @@ impl Rule {
             | CoinGeckoFault::Flap { .. } => None,
         }
     }
-
-    /// Whether the modifiers choose the eligible event that was just counted: all that are given must.
-    fn choose(&mut self) -> bool {
-        let Fault {
-            share, first, every, ..
-        } = self.fault;
-        // Drawn for every eligible event, so that another modifier does not move the draws.
-        let by_share = share >= 1.0 || unit(&mut self.rng) < share;
-        let by_first = first.is_none_or(|first| self.eligible <= u64::from(first));
-        let by_every = every.is_none_or(|every| self.eligible.is_multiple_of(u64::from(every.max(1))));
-        by_share && by_first && by_every
-    }
 }
 
 impl Window {
@@ -295,7 +210,7 @@ pub(crate) fn sample(kind: CoinGeckoFault) -> Fault {
         share: 1.0,
         first: None,
         every: None,
-        matches: Match::default(),
+        matches: scenarios::format::model::Match::default(),
         may_miss: false,
         span: scenarios::format::Span {
             source: 0,
@@ -312,6 +227,7 @@ pub(crate) fn sample(kind: CoinGeckoFault) -> Fault {
 mod tests {
     use super::*;
     use scenarios::format::fault::{Latency, StoreFault};
+    use scenarios::format::model::Match;
 
     const SECOND: Duration = Duration::from_secs(1);
     /// 2026-03-02T00:00:00Z.
@@ -438,61 +354,6 @@ mod tests {
         let all = play(None);
         let early: Vec<u32> = all.iter().copied().filter(|second| *second < 20).collect();
         assert_eq!(play(Some(10)), early);
-    }
-
-    #[test]
-    fn conditions_match_what_the_call_has() {
-        let mut headers = HeaderMap::new();
-        headers.insert("user-agent", http::HeaderValue::from_static("probe/1"));
-        let ids = ["bitcoin", "ethereum"];
-        let call = Facts {
-            path: "/coins/markets",
-            ids: &ids,
-            headers: Some(&headers),
-            op: Some("GetItem"),
-            key: Some("LEASE#prices"),
-        };
-        let meets = |conditions: Match| call.meet(&conditions);
-        let text = |text: &str| Some(text.to_owned());
-        let header = |name: &str, value: Option<&str>| Match {
-            header: Some((name.to_owned(), value.map(str::to_owned))),
-            ..Match::default()
-        };
-        assert!(meets(Match::default()));
-        assert!(meets(Match {
-            path: text("/coins"),
-            id: text("ethereum"),
-            ..Match::default()
-        }));
-        assert!(!meets(Match {
-            path: text("/simple"),
-            id: text("ethereum"),
-            ..Match::default()
-        }));
-        assert!(!meets(Match {
-            path: text("/coins"),
-            id: text("ether"),
-            ..Match::default()
-        }));
-        assert!(meets(header("user-agent", None)) && meets(header("user-agent", Some("probe/1"))));
-        assert!(!meets(header("user-agent", Some("probe"))) && !meets(header("accept", None)));
-        assert!(meets(Match {
-            op: text("GetItem"),
-            key_prefix: text("LEASE#"),
-            ..Match::default()
-        }));
-        assert!(!meets(Match {
-            op: text("PutItem"),
-            ..Match::default()
-        }));
-        assert!(!meets(Match {
-            key_prefix: text("PRICE#"),
-            ..Match::default()
-        }));
-        assert!(!Facts::default().meet(&Match {
-            op: text("GetItem"),
-            ..Match::default()
-        }));
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! When the updater is due: the EventBridge rate rule of the stack.
+//! When the updater is due: the EventBridge rate rule of the stack, and what faults make of it.
 
 use std::time::Duration;
 
 use rand_chacha::rand_core::Rng;
-use scenarios::format::model::Stack;
+use scenarios::faults::{Facts, Rule};
+use scenarios::format::FaultKind;
+use scenarios::format::fault::ScheduleFault;
+use scenarios::format::model::{Fault, Stack, Target};
 
 use crate::seed::Seed;
 
@@ -14,6 +17,17 @@ pub struct Schedule {
     pub phase: Duration,
     /// The distance between firings, wall time; never zero.
     pub every: Duration,
+}
+
+/// An occasion of the schedule: the updater is started, or was to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occasion {
+    /// Wall time since the scenario's start.
+    pub at: Duration,
+    /// The count of this firing, from 0; `None` when a fault keeps the schedule from firing.
+    pub index: Option<u32>,
+    /// Index in the scenario of each fault that touched it.
+    pub faults: Vec<u16>,
 }
 
 impl Schedule {
@@ -43,11 +57,74 @@ impl Schedule {
             .map(move |index| self.phase + self.every * index)
             .take_while(move |at| *at < end)
     }
+
+    /// What becomes of the firings before `end` under a scenario's faults, in order of time.
+    ///
+    /// A firing is touched by what its own time and the modifiers say, however late it comes; faults apply in file
+    /// order, and none touches what another has left out. A firing that is late beyond the end is left out, too.
+    #[must_use]
+    pub fn occasions(self, faults: &[Fault], seed: Seed, end: Duration) -> Vec<Occasion> {
+        let mut rules = Rule::of(faults, Target::Schedule, seed.0);
+        let mut occasions = Vec::new();
+        for planned in self.firings(end) {
+            let (mut fires, mut faults) = fires(&mut rules, planned);
+            fires.retain(|at| *at < end);
+            if fires.is_empty() {
+                occasions.push(Occasion {
+                    at: planned,
+                    index: None,
+                    faults,
+                });
+                continue;
+            }
+            // Numbered below. Of two that come of one firing, the first has its faults.
+            occasions.extend(fires.into_iter().map(|at| Occasion {
+                at,
+                index: Some(0),
+                faults: std::mem::take(&mut faults),
+            }));
+        }
+        // Of those at one instant, the one that was planned first comes first.
+        occasions.sort_by_key(|occasion| occasion.at);
+        let fired = occasions
+            .iter_mut()
+            .filter_map(|occasion| occasion.index.as_mut());
+        for (number, index) in (0..).zip(fired) {
+            *index = number;
+        }
+        occasions
+    }
+}
+
+/// When a planned firing comes, once or more often or never, and which faults see to that.
+fn fires(rules: &mut [Rule], planned: Duration) -> (Vec<Duration>, Vec<u16>) {
+    let mut fires = vec![planned];
+    let mut faults = Vec::new();
+    for rule in rules {
+        if rule.chooses(planned, &Facts::default()) != Some(true) {
+            continue;
+        }
+        let FaultKind::Schedule(kind) = rule.fault().kind else {
+            continue;
+        };
+        rule.touch();
+        faults.push(rule.index());
+        match kind {
+            ScheduleFault::Skip => {
+                fires.clear();
+                break;
+            }
+            ScheduleFault::Double => fires = fires.repeat(2),
+            ScheduleFault::Late { by } => fires.iter_mut().for_each(|at| *at += by),
+        }
+    }
+    (fires, faults)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use scenarios::format::{Alone, parse};
 
     use super::*;
 
@@ -59,6 +136,114 @@ mod tests {
             .map(|at| at.as_secs())
             .collect();
         assert_eq!(firings, [60, 360, 660]);
+    }
+
+    /// What becomes of the firings of half an hour, at 1, 6, 11, 16, 21 and 26 minutes, under these faults: minutes,
+    /// with the numbers of the firings and the indices of the faults.
+    fn occasions(faults: &str) -> Vec<(u64, Option<u32>, Vec<u16>)> {
+        let text = format!(
+            "schema = 1\nname = \"t\"\nabout = \"t\"\nduration = \"30m\"\n\
+             [[journey]]\nname = \"one\"\nget = [\"/prices/{{symbol}}\"]\n[[load]]\nname = \"day\"\nrate = \"1/s\"\n{faults}"
+        );
+        let scenario = parse("t.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        Schedule::new(minutes(5), Some(minutes(1)), Seed(1))
+            .occasions(&scenario.faults, Seed(1), minutes(30))
+            .into_iter()
+            .map(|occasion| (occasion.at.as_secs() / 60, occasion.index, occasion.faults))
+            .collect()
+    }
+
+    /// A fault from 6 minutes on for 15 minutes: three firings.
+    fn fault(name: &str, lines: &str) -> String {
+        format!("[[fault]]\nname = \"{name}\"\ntarget = \"schedule\"\nat = \"6m\"\nfor = \"15m\"\n{lines}\n")
+    }
+
+    #[test]
+    fn without_faults_all_fire() {
+        let all = [1, 6, 11, 16, 21, 26].into_iter().zip(0..);
+        let all: Vec<_> = all.map(|(at, index)| (at, Some(index), vec![])).collect();
+        assert_eq!(occasions(""), all);
+    }
+
+    #[test]
+    fn skipped_firings_are_left_out_and_told_of() {
+        let told = occasions(&fault("gone", "kind = \"skip\"\nevery = 2"));
+        assert_eq!(
+            told,
+            [
+                (1, Some(0), vec![]),
+                (6, Some(1), vec![]),
+                (11, None, vec![0]),
+                (16, Some(2), vec![]),
+                (21, Some(3), vec![]),
+                (26, Some(4), vec![]),
+            ]
+        );
+    }
+
+    #[test]
+    fn double_firings_come_at_one_instant() {
+        let told = occasions(&fault("twice", "kind = \"double\"\nfirst = 1"));
+        assert_eq!(
+            told[..4],
+            [
+                (1, Some(0), vec![]),
+                (6, Some(1), vec![0]),
+                (6, Some(2), vec![]),
+                (11, Some(3), vec![])
+            ]
+        );
+        assert_eq!(told.len(), 7);
+    }
+
+    #[test]
+    fn a_late_firing_may_pass_another() {
+        let told = occasions(&fault("late", "kind = \"late\"\nby = \"7m\"\nfirst = 1"));
+        assert_eq!(
+            told[..4],
+            [
+                (1, Some(0), vec![]),
+                (11, Some(1), vec![]),
+                (13, Some(2), vec![0]),
+                (16, Some(3), vec![])
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_late_beyond_the_end_does_not_come() {
+        let told = occasions(&fault("late", "kind = \"late\"\nby = \"14m\""));
+        // 6 and 11 come at 20 and 25, 16 would come at 30.
+        let expected = [
+            (1, Some(0), vec![]),
+            (16, None, vec![0]),
+            (20, Some(1), vec![0]),
+            (21, Some(2), vec![]),
+            (25, Some(3), vec![0]),
+            (26, Some(4), vec![]),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn faults_apply_in_file_order_and_none_to_what_is_gone() {
+        let (twice, late) = (
+            fault("twice", "kind = \"double\""),
+            fault("late", "kind = \"late\"\nby = \"1m\""),
+        );
+        let gone = fault("gone", "kind = \"skip\"\nevery = 2");
+        let told = occasions(&format!("{twice}{gone}{late}"));
+        assert_eq!(
+            told[1..6],
+            [
+                (7, Some(1), vec![0, 2]),
+                (7, Some(2), vec![]),
+                (11, None, vec![0, 1]),
+                (17, Some(3), vec![0, 2]),
+                (17, Some(4), vec![])
+            ]
+        );
     }
 
     proptest! {

@@ -92,7 +92,8 @@ fn faults_touched(evidence: &Evidence<'_>) -> Outcome {
         .enumerate()
         .filter(|(index, fault)| {
             let index = u16::try_from(*index).unwrap_or(u16::MAX);
-            !fault.may_miss && fault.target() == Target::CoinGecko && !touched.contains_key(&index)
+            let counted = matches!(fault.target(), Target::CoinGecko | Target::Schedule);
+            !fault.may_miss && counted && !touched.contains_key(&index)
         })
         .map(|(_, fault)| fault.name.as_str())
         .collect();

@@ -77,6 +77,15 @@ pub enum Event {
         at_us: u64,
         /// The count of this firing, from 0.
         index: u32,
+        /// Index of the `[[fault]]`s that touched it.
+        faults: Vec<u16>,
+    },
+    /// A fault kept the schedule from firing.
+    ScheduleSkipped {
+        /// When it would have fired.
+        at_us: u64,
+        /// Index of the `[[fault]]`s that touched it.
+        faults: Vec<u16>,
     },
     /// An update process ended.
     UpdateEnded {

@@ -199,9 +199,7 @@ impl Recording {
                 );
             }
             Event::Upstream(call) => {
-                for fault in &call.faults {
-                    *self.touched.entry(*fault).or_default() += 1;
-                }
+                self.touched_by(&call.faults);
                 self.calls.push(CallRecord::from(&call));
             }
             Event::Store(call) => {
@@ -247,7 +245,11 @@ impl Recording {
                 self.prices
                     .write(at_us, &symbol, &price, updated_ms, fetched_ms, ttl_s);
             }
-            Event::ScheduleFired { at_us, .. } => self.firings.push(at_us),
+            Event::ScheduleFired { at_us, faults, .. } => {
+                self.touched_by(&faults);
+                self.firings.push(at_us);
+            }
+            Event::ScheduleSkipped { faults, .. } => self.touched_by(&faults),
             Event::UpdateEnded { at_us, ok, .. } => self.updates.push(UpdateEnd { at_us, ok }),
             Event::Emf {
                 at_us,
@@ -279,6 +281,12 @@ impl Recording {
                 usage.peak_rss = usage.peak_rss.max(peak_rss);
                 usage.cpu_us = usage.cpu_us.max(cpu_us);
             }
+        }
+    }
+
+    fn touched_by(&mut self, faults: &[u16]) {
+        for fault in faults {
+            *self.touched.entry(*fault).or_default() += 1;
         }
     }
 

@@ -42,7 +42,7 @@ use crate::{
     clock::RunClock,
     latency::Modelled,
     record::{Recorder, Recording, Timing, event::Event},
-    schedule::{self, Schedule},
+    schedule::Schedule,
     seed::Seed,
     store::{front::Emit, inproc::InProcessStore, memory::MemoryStore, table},
     world::{
@@ -240,14 +240,11 @@ impl<'a> World<'a> {
     async fn play(self, mut stop: watch::Receiver<bool>) -> Ended {
         let scenario = &self.spec.scenario;
         let end = self.clock.instant_of_wall(scenario.duration);
-        let firings = schedule::firings(
-            Schedule::of(&scenario.stack, self.spec.seed),
-            scenario,
-            self.spec.seed,
-        );
+        let schedule = Schedule::of(&scenario.stack, self.spec.seed);
+        let occasions = schedule.occasions(&scenario.faults, self.spec.seed, scenario.duration);
         let mut parts = JoinSet::new();
         // First the schedule, so that it fires before users act at the same instant.
-        let fired = self.updater.clone().fire(firings);
+        let fired = self.updater.clone().fire(occasions);
         parts.spawn(async move {
             fired.await;
             Ok(())

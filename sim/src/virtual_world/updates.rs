@@ -10,7 +10,7 @@ use super::{api::NextFiring, emf::RecordedEmf, rng::SeededRng};
 use crate::{
     clock::RunClock,
     record::{Recorder, event::Event},
-    schedule::Firing,
+    schedule::Occasion,
     seed::Seed,
 };
 
@@ -36,19 +36,20 @@ impl Drop for NoMore {
 }
 
 impl Updater {
-    /// Fires in time and waits for the last update to end.
-    pub(super) async fn fire(self, firings: Vec<Firing>) {
+    /// Fires on these occasions and waits for the last update to end.
+    pub(super) async fn fire(self, occasions: Vec<Occasion>) {
         let no_more = NoMore(self.next_firing.clone());
         let mut running = JoinSet::new();
-        for firing in firings {
-            let at_us = self.clock.at_us_of_wall(firing.at);
-            self.next_firing.set(at_us);
-            tokio::time::sleep_until(self.clock.instant_of_wall(firing.at)).await;
-            self.recorder.record(Event::ScheduleFired {
-                at_us: self.clock.now_us(),
-                index: firing.index,
-            });
-            running.spawn(self.clone().update(firing.index));
+        for occasion in occasions {
+            self.next_firing.set(self.clock.at_us_of_wall(occasion.at));
+            tokio::time::sleep_until(self.clock.instant_of_wall(occasion.at)).await;
+            let (at_us, faults) = (self.clock.now_us(), occasion.faults);
+            let Some(index) = occasion.index else {
+                self.recorder.record(Event::ScheduleSkipped { at_us, faults });
+                continue;
+            };
+            self.recorder.record(Event::ScheduleFired { at_us, index, faults });
+            running.spawn(self.clone().update(index));
             while running.try_join_next().is_some() {}
         }
         drop(no_more);

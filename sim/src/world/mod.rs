@@ -34,7 +34,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     record::{Recorder, event::Event},
-    schedule::Schedule,
+    schedule::{Occasion, Schedule},
     world::{
         children::{ChildError, Death, Killed},
         instances::Instance,
@@ -177,7 +177,7 @@ impl Tick {
 #[derive(Debug)]
 pub struct World {
     scenario: Arc<Scenario>,
-    schedule: Schedule,
+    occasions: Vec<Occasion>,
     stack: Stack,
 }
 
@@ -200,10 +200,11 @@ impl World {
     pub async fn start(spec: WorldSpec) -> Result<Self, WorldError> {
         let scenario = Arc::clone(&spec.scenario);
         let schedule = Schedule::of(&scenario.stack, spec.seed);
+        let occasions = schedule.occasions(&scenario.faults, spec.seed, scenario.duration);
         let stack = Stack::start(&spec).await?;
         Ok(Self {
             scenario,
-            schedule,
+            occasions,
             stack,
         })
     }
@@ -227,7 +228,7 @@ impl World {
     async fn until_the_end(&mut self, stop: &mut watch::Receiver<bool>, tick: impl Fn(&Tick)) -> Ended {
         let Self {
             scenario,
-            schedule,
+            occasions,
             stack,
         } = self;
         let Stack {
@@ -250,7 +251,7 @@ impl World {
             }
         };
         let updates = async {
-            let fired = updates.fire(*schedule, scenario.duration);
+            let fired = updates.fire(occasions);
             // One that is still running then is ended; that is no failure of its own.
             tokio::time::timeout_at(end + UPDATE_BEYOND_END, fired)
                 .await

@@ -8,8 +8,9 @@ use scenarios::format::{
 
 use crate::judge;
 
-/// What the fake CoinGecko plays so far, for messages.
-const PLAYED_KINDS: &str = "played are the coingecko kinds status, rate_limit, latency and hang";
+/// What is played so far, for messages.
+const PLAYED_KINDS: &str =
+    "played are the coingecko kinds status, rate_limit, latency and hang, and all kinds of schedule";
 
 /// Checks a scenario against what the real-time world plays and what the judge measures.
 ///
@@ -33,15 +34,17 @@ pub fn check(scenario: &Scenario) -> Result<(), Diagnostics> {
 }
 
 fn fault_problem(scenario: &Scenario, fault: &Fault) -> Option<Diagnostic> {
-    let played = matches!(
-        fault.kind,
-        FaultKind::CoinGecko(
+    let played = match &fault.kind {
+        FaultKind::CoinGecko(kind) => matches!(
+            kind,
             CoinGeckoFault::Status { .. }
                 | CoinGeckoFault::RateLimit { .. }
                 | CoinGeckoFault::Latency { .. }
                 | CoinGeckoFault::Hang { .. }
-        )
-    );
+        ),
+        FaultKind::Schedule(_) => true,
+        FaultKind::Store(_) | FaultKind::Service(_) | FaultKind::Clients(_) => false,
+    };
     if played {
         return None;
     }
@@ -68,6 +71,14 @@ mod tests {
 
     #[test]
     fn what_is_played_and_measured_passes() {
+        for lines in [
+            "kind = \"skip\"",
+            "kind = \"double\"",
+            "kind = \"late\"\nby = \"1m\"",
+        ] {
+            let fault = "[[fault]]\nname = \"f\"\ntarget = \"schedule\"\nat = \"1m\"\nfor = \"1m\"";
+            assert_eq!(problems_of(&format!("{fault}\n{lines}")), "");
+        }
         let fault = "[[fault]]\nname = \"f\"\ntarget = \"coingecko\"\nat = \"1m\"\nfor = \"1m\"\nkind = \"status\"\nstatus = 503";
         let expect = "[[expect]]\ncheck = \"api.success >= 99%\"\nwhere = \"journey=one\"";
         assert_eq!(problems_of(&format!("{fault}\n{expect}")), "");
@@ -82,7 +93,7 @@ mod tests {
            --> t.toml:21:8
            |
         21 | kind = "throttle"
-           |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency and hang
+           |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency and hang, and all kinds of schedule
         "#);
     }
 

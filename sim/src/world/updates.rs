@@ -1,4 +1,4 @@
-//! The schedule at work: one price update process for each firing.
+//! The schedule at work: one price update process for each firing, whatever faults make of the firings.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     clock::RunClock,
     record::{Recorder, event::Event},
-    schedule::Schedule,
+    schedule::Occasion,
     world::{
         WorldError,
         children::{Child, ChildSpec},
@@ -52,21 +52,28 @@ impl Updates {
         }
     }
 
-    /// Fires until `end` (wall time since the scenario's start).
+    /// Fires on these occasions, which are in order of time.
     ///
     /// # Errors
     /// When an update cannot be started, or dies of a signal. (That it fails is an answer, and recorded as such.)
-    pub async fn fire(&mut self, schedule: Schedule, end: Duration) -> Result<(), WorldError> {
-        for (index, at) in (0u32..).zip(schedule.firings(end)) {
-            let due = self.updater.clock.instant_of_wall(at);
+    pub async fn fire(&mut self, occasions: &[Occasion]) -> Result<(), WorldError> {
+        for occasion in occasions {
+            let due = self.updater.clock.instant_of_wall(occasion.at);
             while let Ok(Some(ended)) = tokio::time::timeout_at(due, self.next_end()).await {
                 ended?;
             }
             tokio::time::sleep_until(due).await;
-            self.updater.recorder.record(Event::ScheduleFired {
-                at_us: self.updater.clock.now_us(),
-                index,
-            });
+            let at_us = self.updater.clock.now_us();
+            let faults = occasion.faults.clone();
+            let Some(index) = occasion.index else {
+                self.updater
+                    .recorder
+                    .record(Event::ScheduleSkipped { at_us, faults });
+                continue;
+            };
+            self.updater
+                .recorder
+                .record(Event::ScheduleFired { at_us, index, faults });
             let one = self.updater.clone().update(index, self.end_now.subscribe());
             self.running.spawn(one);
         }
