@@ -171,7 +171,7 @@ impl<'a> Search<'a> {
 
     /// Some coin is not fresh: refresh the set, wait for another's refresh, or settle for what there is.
     pub(super) async fn refresh(&mut self, deadline: Option<Instant>) -> Result<(), StoreError> {
-        let until = Instant::now() + self.app.config.refresh_wait;
+        let until = self.patience_ends(deadline);
         let (mut joined, mut watched, mut read_again) = (0, false, false);
         loop {
             let (known, prospect) = self.prospect();
@@ -247,6 +247,15 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Until when this request waits for another's refresh.
+    fn patience_ends(&self, deadline: Option<Instant>) -> Instant {
+        let config = &self.app.config;
+        let until = Instant::now() + config.refresh_wait;
+        // After the wait comes the read of what was waited for.
+        deadline.map_or(until, |deadline| until.min(deadline - config.store_timeout))
+    }
+
+    /// For a refresh that begins now.
     fn terms(&self, deadline: Option<Instant>) -> Terms {
         let config = &self.app.config;
         let patience = config.refresh_wait;

@@ -122,6 +122,30 @@ async fn a_set_whose_writer_died_is_not_waited_for_again_and_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_ends_the_wait_for_another_process() {
+    let rig = Rig::new();
+    hold_lease(&rig, s(33));
+    // The second that one request to the store may take is left, for the read after the wait.
+    for (left, waited) in [
+        (ms(2900), ms(1900)),
+        (ms(1500), ms(500)),
+        (ms(900), Duration::ZERO),
+    ] {
+        let deadline = Some(Instant::now() + left);
+        let lookup = lookup(&rig.app, &list("BTC"), deadline)
+            .await
+            .expect("the store works");
+        assert_eq!(
+            (shown(&lookup).as_str(), lookup.waited),
+            ("-BTC", waited),
+            "{left:?}"
+        );
+    }
+    let lookup = rig.get("BTC").await;
+    assert_eq!(lookup.waited, s(2), "without a deadline");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_can_be_served_is_served_when_the_lease_cannot_be_asked_for() {
     let rig = without_doge().await;
     sleep(s(300)).await;
