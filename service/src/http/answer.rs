@@ -50,6 +50,15 @@ pub(super) async fn answer(
     // What holds for the answer whether it becomes prices or a problem.
     let mut common = HeaderMap::new();
     let outcome = exchange(app, asked, request, deadline, &mut telemetry, &mut common).await;
+    if outcome
+        .as_ref()
+        .is_err_and(|problem| *problem == Problem::StoreUnavailable)
+    {
+        // Nothing can be served, as when there is nothing.
+        let nothing = Worst::NOTHING.header();
+        headers::set(&mut common, CACHE_STATUS, &nothing);
+        telemetry.cache_status = Some(nothing);
+    }
     let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
     response.headers_mut().extend(common);
     response.extensions_mut().insert(Box::new(telemetry));

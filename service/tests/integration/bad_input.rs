@@ -244,6 +244,7 @@ async fn a_store_failure_is_a_503_at_once() {
     let known_key = bench.get("/prices/BTC").await;
     assert_eq!(known_key.problem(), "503 STORE_UNAVAILABLE");
     assert_eq!(known_key.header("retry-after"), "1");
+    assert_eq!(known_key.header("cache-status"), "crypto-watch; fwd=miss; ttl=0");
     let new_key = bench
         .send(Method::GET, "/prices/BTC", &[("x-api-key", "new")])
         .await;
@@ -252,6 +253,7 @@ async fn a_store_failure_is_a_503_at_once() {
         "503 STORE_UNAVAILABLE",
         "not a 401: nobody knows"
     );
+    assert_eq!(new_key.header("cache-status"), "crypto-watch; fwd=miss; ttl=0");
     assert_eq!(
         bench.send(Method::GET, "/health", &[]).await.status,
         StatusCode::OK
