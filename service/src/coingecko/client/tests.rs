@@ -124,3 +124,18 @@ async fn what_one_page_gave_is_stored_when_the_next_cannot_be_fetched() {
     // The retries of both pages are those of one refresh.
     assert_eq!((report.upstream.calls, report.upstream.retries), (4, 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_key_goes_in_the_header_of_its_plan() {
+    for (plan, header, other) in [
+        ("demo", "x-cg-demo-api-key", "x-cg-pro-api-key"),
+        ("pro", "x-cg-pro-api-key", "x-cg-demo-api-key"),
+    ] {
+        let vars = [("EXTERNAL_API_PLAN", plan), ("EXTERNAL_API_KEY", "CG-x")];
+        let rig = Rig::with(&vars, 1.0);
+        update(&rig).await;
+        let call = rig.coingecko.calls().remove(0);
+        assert_eq!(call.headers[header], "CG-x", "{plan}");
+        assert!(!call.headers.contains_key(other), "{plan}");
+    }
+}
