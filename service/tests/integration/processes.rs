@@ -164,6 +164,22 @@ fn a_store_failure_is_a_503() {
 }
 
 #[test]
+fn a_store_that_never_answers_is_a_503_too() {
+    let (coingecko, _) = coingecko::start();
+    let dynamodb = dynamodb::silent();
+    let mut settings = settings(&dynamodb, &coingecko);
+    settings.insert("STORE_TIMEOUT_MS".to_owned(), "100".to_owned());
+    let (_api, address) = start_api(&settings);
+    let (head, body) = get(&address, "/prices/BTC", &[("x-api-key", KEY)]);
+    assert!(head.starts_with("http/1.1 503"), "{head}");
+    assert!(
+        head.contains("cache-status: crypto-watch; fwd=miss; ttl=0"),
+        "{head}"
+    );
+    assert!(body.contains("STORE_UNAVAILABLE"), "{body}");
+}
+
+#[test]
 fn a_bad_setting_ends_each_binary_with_2_and_its_name() {
     let (coingecko, _) = coingecko::start();
     let dynamodb = dynamodb::broken();
