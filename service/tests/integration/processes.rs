@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::Command,
+    thread,
 };
 
 use insta::assert_snapshot;
@@ -136,6 +137,37 @@ fn a_key_is_logged_by_eight_digits_of_its_hash_and_no_more() {
             assert!(!line.contains(secret), "{secret}: {line}");
         }
     }
+}
+
+#[test]
+fn a_request_in_flight_is_finished_before_it_stops() {
+    let (dynamodb, _) = dynamodb::start();
+    let (coingecko, gate) = coingecko::held_back();
+    let settings = settings(&dynamodb, &coingecko);
+    let created = Process::start(KEYS, &["create", "--name", "app", "--key", KEY], &settings).wait();
+    assert!(created.status.success(), "{}", created.stderr);
+    let (api, address) = start_api(&settings);
+    let request = thread::spawn(move || get(&address, "/prices/BTC", &[("x-api-key", KEY)]));
+    gate.wait_for_request();
+    api.terminate();
+    assert_eq!(
+        api.line("stopping")["message"],
+        "finishing the requests in flight"
+    );
+    gate.open();
+    let (head, body) = request.join().expect("no panic");
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert!(
+        head.contains("cache-status: crypto-watch; fwd=miss; stored"),
+        "{head}"
+    );
+    assert!(body.contains(r#""symbol":"BTC""#), "{body}");
+    let ended = api.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(
+        ended.lines.iter().all(|line| line["event"] != "stopping"),
+        "it gave up on nothing"
+    );
 }
 
 #[test]
