@@ -183,7 +183,7 @@ impl Script {
 /// A `/coins/markets` body of `(id, price, seconds after START of the last update)`.
 pub(crate) fn markets(coins: &[(&str, &str, i64)]) -> String {
     let item = |(id, price, updated_s): &(&str, &str, i64)| {
-        let updated = crate::transformers::rfc3339(Timestamp(START + updated_s * 1000));
+        let updated = jiff::Timestamp::from_millisecond(START + updated_s * 1000).expect("a date");
         format!(
             r#"{{"id":"{id}","current_price":{price},"market_cap":1,"price_change_percentage_24h":null,"last_updated":"{updated}"}}"#
         )
@@ -198,8 +198,34 @@ pub(crate) fn all(price: &str, updated_s: i64) -> Reply {
     ))
 }
 
-/// Everything of one test. The supported set is BTC, ETH, DOGE.
+/// A supported set of made-up coins: `C0=c0,C1=c1,…`.
+pub(crate) struct Numbered {
+    /// The value of `SUPPORTED_SYMBOLS`.
+    pub(crate) setting: String,
+    count: usize,
+}
+
+/// A set of `count` coins.
+pub(crate) fn numbered(count: usize) -> Numbered {
+    let pairs: Vec<_> = (0..count).map(|n| format!("C{n}=c{n}")).collect();
+    Numbered {
+        setting: pairs.join(","),
+        count,
+    }
+}
+
+impl Numbered {
+    /// All of its coins at one price, on whatever page they are asked for.
+    pub(crate) fn reply(&self, price: &str, updated_s: i64) -> Reply {
+        let ids: Vec<_> = (0..self.count).map(|n| format!("c{n}")).collect();
+        let coins: Vec<_> = ids.iter().map(|id| (id.as_str(), price, updated_s)).collect();
+        Reply::ok(markets(&coins))
+    }
+}
+
+/// Everything of one test. The supported set is BTC, ETH, DOGE unless a variable says otherwise.
 pub(crate) struct Rig {
+    vars: Vec<(String, String)>,
     pub(crate) app: App,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) coingecko: Script,
@@ -226,8 +252,13 @@ impl Rig {
             jump_ms: AtomicI64::new(0),
         });
         let store = Arc::new(MemoryStore::default());
-        let app = app(vars, &store, &coingecko, &clock);
+        let vars: Vec<_> = vars
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let app = app(&vars, &store, &coingecko, &clock);
         Self {
+            vars,
             app,
             store,
             coingecko,
@@ -237,7 +268,7 @@ impl Rig {
 
     /// Another process of the same service.
     pub(crate) fn another(&self) -> App {
-        app(&[], &self.store, &self.coingecko, &self.clock)
+        app(&self.vars, &self.store, &self.coingecko, &self.clock)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -254,7 +285,12 @@ impl Rig {
     }
 }
 
-fn app(vars: &[(&str, &str)], store: &Arc<MemoryStore>, coingecko: &Script, clock: &Arc<TestClock>) -> App {
+fn app(
+    vars: &[(String, String)],
+    store: &Arc<MemoryStore>,
+    coingecko: &Script,
+    clock: &Arc<TestClock>,
+) -> App {
     let config = Config::from_lookup(|name| {
         let minimum = [
             ("DYNAMODB_TABLE_NAME", "crypto-watch"),
@@ -262,8 +298,9 @@ fn app(vars: &[(&str, &str)], store: &Arc<MemoryStore>, coingecko: &Script, cloc
             ("EXTERNAL_API_URL", "http://127.0.0.1:2/api/v3"),
             ("SUPPORTED_SYMBOLS", "BTC=bitcoin,ETH=ethereum,DOGE=dogecoin"),
         ];
-        let found = vars.iter().chain(&minimum).find(|(known, _)| *known == name);
-        found.map(|(_, value)| (*value).to_owned())
+        let set = vars.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let found = set.chain(minimum).find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.to_owned())
     })
     .expect("a valid configuration");
     App::new(

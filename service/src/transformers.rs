@@ -97,23 +97,39 @@ fn instant(json: &str) -> Option<Timestamp> {
         .map(|at| Timestamp(at.as_millisecond()))
 }
 
-/// One price of an answer.
-#[derive(Clone, Debug, Serialize)]
+/// The body of a 200: prices and what is unavailable, each in the order asked. Equal data give equal bytes.
+#[must_use]
+pub fn answer<'a>(
+    prices: impl Iterator<Item = &'a StoredPrice> + Clone,
+    unavailable: &'a [Symbol],
+) -> Vec<u8> {
+    let newest = prices.clone().map(|price| price.fetched_at).max();
+    let answer = AnswerBody {
+        data: prices.map(PriceBody::from).collect(),
+        unavailable,
+        timestamp: civil(newest.unwrap_or_default()),
+    };
+    // Texts and numbers always serialise.
+    serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct AnswerBody<'a> {
+    data: Vec<PriceBody<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unavailable: &'a [Symbol],
+    timestamp: jiff::Timestamp,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PriceBody<'a> {
-    /// The ticker.
-    pub symbol: &'a Symbol,
-    /// The coin's name.
-    pub name: &'a str,
-    /// US dollars.
-    pub price: &'a Number,
-    /// Change over 24 hours, percent.
-    #[serde(rename = "change24h")]
-    pub change24h: Option<&'a Number>,
-    /// Market capitalisation, US dollars.
-    pub market_cap: Option<&'a Number>,
-    /// When CoinGecko last updated it, RFC 3339.
-    pub last_updated: String,
+struct PriceBody<'a> {
+    symbol: &'a Symbol,
+    name: &'a str,
+    price: &'a Number,
+    change24h: Option<&'a Number>,
+    market_cap: Option<&'a Number>,
+    last_updated: jiff::Timestamp,
 }
 
 impl<'a> From<&'a StoredPrice> for PriceBody<'a> {
@@ -124,17 +140,14 @@ impl<'a> From<&'a StoredPrice> for PriceBody<'a> {
             price: &price.price,
             change24h: price.change24h.as_ref(),
             market_cap: price.market_cap.as_ref(),
-            last_updated: rfc3339(price.last_updated),
+            last_updated: civil(price.last_updated),
         }
     }
 }
 
-/// An instant as RFC 3339 in UTC, with milliseconds only when there are any.
-#[must_use]
-pub fn rfc3339(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.0)
-        .unwrap_or_default()
-        .to_string()
+/// An instant that serialises as RFC 3339 in UTC, with a fraction only when there is one.
+fn civil(at: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -203,19 +216,27 @@ mod tests {
 
     #[test]
     fn an_answer_is_spelled_exactly() {
-        let price = StoredPrice {
+        let btc = StoredPrice {
             symbol: Symbol::new("BTC"),
             name: "Bitcoin".into(),
             price: Number::parse("76975").expect("a number"),
             change24h: Number::parse("-1.4093297098441402"),
             market_cap: None,
             last_updated: Timestamp(1_772_409_600_000),
-            fetched_at: Timestamp(0),
+            fetched_at: Timestamp(1_772_409_600_120),
             ttl: 0,
             held: None,
         };
-        let json = serde_json::to_string(&PriceBody::from(&price)).expect("serialises");
-        assert_snapshot!(json, @r#"{"symbol":"BTC","name":"Bitcoin","price":76975,"change24h":-1.4093297098441402,"marketCap":null,"lastUpdated":"2026-03-02T00:00:00Z"}"#);
-        assert_snapshot!(rfc3339(Timestamp(1_772_409_600_120)), @"2026-03-02T00:00:00.12Z");
+        let older = StoredPrice {
+            symbol: Symbol::new("ETH"),
+            fetched_at: Timestamp(0),
+            ..btc.clone()
+        };
+        let spelled = |prices: &[&StoredPrice], unavailable: &[Symbol]| {
+            String::from_utf8(answer(prices.iter().copied(), unavailable)).expect("UTF-8")
+        };
+        assert_snapshot!(spelled(&[&btc], &[]), @r#"{"data":[{"symbol":"BTC","name":"Bitcoin","price":76975,"change24h":-1.4093297098441402,"marketCap":null,"lastUpdated":"2026-03-02T00:00:00Z"}],"timestamp":"2026-03-02T00:00:00.12Z"}"#);
+        // The newest fetch is the timestamp, wherever it stands.
+        assert_snapshot!(spelled(&[&older, &btc], &[Symbol::new("SOL")]), @r#"{"data":[{"symbol":"ETH","name":"Bitcoin","price":76975,"change24h":-1.4093297098441402,"marketCap":null,"lastUpdated":"2026-03-02T00:00:00Z"},{"symbol":"BTC","name":"Bitcoin","price":76975,"change24h":-1.4093297098441402,"marketCap":null,"lastUpdated":"2026-03-02T00:00:00Z"}],"unavailable":["SOL"],"timestamp":"2026-03-02T00:00:00.12Z"}"#);
     }
 }

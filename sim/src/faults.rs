@@ -16,7 +16,7 @@ pub use scenarios::faults::{Facts, Touches};
 
 use crate::coingecko::limits::rest_of_window_s;
 use crate::latency::draw;
-use crate::seed::{Seed, unit};
+use crate::seed::Seed;
 
 /// What becomes of a call to CoinGecko.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ struct Sabotage {
     guard: &'static str,
 }
 
-const SABOTAGES: [Sabotage; 5] = [
+const SABOTAGES: [Sabotage; 6] = [
     Sabotage {
         what: "prices expire five times too early",
         flags: &["--env", "CACHE_TTL_SECONDS=/5"],
@@ -23,6 +23,11 @@ const SABOTAGES: [Sabotage; 5] = [
         what: "a failed attempt is never retried",
         flags: &["--env", "RETRY_ATTEMPTS=1"],
         guard: "coingecko-429",
+    },
+    Sabotage {
+        what: "a CoinGecko that is down is probed each second",
+        flags: &["--env", "PROBE_FLOOR_SECONDS=1", "--env", "PROBE_CAP_SECONDS=1"],
+        guard: "coingecko-down",
     },
     Sabotage {
         what: "answers are never compressed",

@@ -244,7 +244,59 @@ impl Drop for AttemptLog<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use insta::assert_snapshot;
+    use tokio::time::{sleep, timeout};
+    use tracing::level_filters::LevelFilter;
+    use tracing_subscriber::layer::SubscriberExt;
+
     use super::*;
+    use crate::{
+        logging::JsonLines,
+        testing::{Reply, Rig, all},
+        update,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_is_one_log_line_however_it_ends() {
+        let rig = Rig::new();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = {
+            let lines = lines.clone();
+            Arc::new(move |line: &str| lines.lock().expect("not poisoned").push(line.to_owned()))
+        };
+        let layer = JsonLines::new(rig.clock.clone(), LevelFilter::INFO, sink);
+        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        let ms = Duration::from_millis;
+
+        let limited = Reply::status(429).retry_after("7").after(ms(12));
+        rig.coingecko
+            .set([limited, Reply::hang(), all("100", 0).after(ms(250))]);
+        update::run(&rig.app, None).await.expect("stored");
+        sleep(ms(300_000)).await;
+        rig.coingecko
+            .set([Reply::broken(), Reply::ok("<html>"), Reply::hang()]);
+        assert!(
+            timeout(ms(1500), rig.get("BTC")).await.is_err(),
+            "the client goes away"
+        );
+
+        let lines = lines.lock().expect("not poisoned");
+        let attempts: Vec<_> = lines
+            .iter()
+            .filter(|line| line.contains(r#""event":"upstream""#))
+            .map(String::as_str)
+            .collect();
+        assert_snapshot!(attempts.join("\n"), @r#"
+        {"timestamp":"2026-03-01T00:00:00.012Z","level":"INFO","message":"called coingecko","event":"upstream","at":1772323200000,"path":"/api/v3/coins/markets","status":429,"latencyMs":12,"retryAfter":7,"attempt":1,"invocation":"update-00000000001e8480"}
+        {"timestamp":"2026-03-01T00:00:12.112Z","level":"INFO","message":"called coingecko","event":"upstream","at":1772323207112,"path":"/api/v3/coins/markets","error":"timeout","latencyMs":5000,"attempt":2,"invocation":"update-00000000001e8480"}
+        {"timestamp":"2026-03-01T00:00:12.562Z","level":"INFO","message":"called coingecko","event":"upstream","at":1772323212312,"path":"/api/v3/coins/markets","status":200,"latencyMs":250,"attempt":3,"invocation":"update-00000000001e8480"}
+        {"timestamp":"2026-03-01T00:05:12.562Z","level":"INFO","message":"called coingecko","event":"upstream","at":1772323512562,"path":"/api/v3/coins/markets","error":"transport","latencyMs":0,"attempt":1,"invocation":"api-00000000001e8481"}
+        {"timestamp":"2026-03-01T00:05:12.662Z","level":"INFO","message":"called coingecko","event":"upstream","at":1772323512662,"path":"/api/v3/coins/markets","status":200,"error":"body","latencyMs":0,"attempt":2,"invocation":"api-00000000001e8481"}
+        {"timestamp":"2026-03-01T00:05:14.062Z","level":"INFO","message":"called coingecko","event":"upstream","at":1772323512862,"path":"/api/v3/coins/markets","error":"dropped","latencyMs":1200,"attempt":3,"invocation":"api-00000000001e8481"}
+        "#);
+    }
 
     #[test]
     fn only_what_may_pass_is_retried() {

@@ -148,3 +148,6 @@ fn read_page(body: &[u8], page: &[Coin], endpoint: Endpoint) -> Result<Fetched, 
         })
         .collect())
 }
+
+#[cfg(test)]
+mod tests;

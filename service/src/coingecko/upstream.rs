@@ -71,9 +71,47 @@ fn tls_connector() -> HttpsConnector<HttpConnector> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+    };
+
     use tower::ServiceExt;
 
     use super::*;
+
+    /// What a TLS record holds, when it is one.
+    const HANDSHAKE: u8 = 22;
+
+    #[tokio::test]
+    async fn an_https_address_is_asked_over_tls_and_never_in_the_clear() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        // A server that knows no TLS answers what it knows.
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut record = [0; 5];
+            stream.read_exact(&mut record).expect("five bytes");
+            let mut hello = Vec::new();
+            if record[0] == HANDSHAKE {
+                let length = u16::from_be_bytes([record[3], record[4]]);
+                hello.resize(usize::from(length), 0);
+                stream.read_exact(&mut hello).expect("a record");
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            (record, hello)
+        });
+        let request = Request::get(format!("https://localhost:{port}/ping"))
+            .header("x-cg-pro-api-key", "CG-secret")
+            .body(Empty::new());
+        let answer = https_upstream().oneshot(request.expect("a request")).await;
+        assert!(answer.is_err(), "what is not TLS is no answer");
+        let (record, hello) = server.join().expect("the server saw a record");
+        assert_eq!(&record[..2], [HANDSHAKE, 3], "a record of TLS, major version 3");
+        assert_eq!(hello[0], 1, "a ClientHello, which names the host");
+        let has = |text: &[u8]| hello.windows(text.len()).any(|part| part == text);
+        assert!(has(b"localhost") && !has(b"CG-secret"));
+    }
 
     #[tokio::test]
     async fn what_cannot_be_reached_is_an_error_over_either_scheme() {

@@ -6,7 +6,6 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
@@ -21,11 +20,12 @@ use crate::{
     compression,
     config::Compression,
     metrics::RequestMetrics,
-    models::{KeyId, Number, Symbol},
+    models::KeyId,
     prices::{self, Lookup},
     problem::Problem,
     rate_limit::Outcome,
     store::{Capacity, StoreError},
+    transformers,
 };
 
 /// Response extension: what the outermost layer logs and measures.
@@ -50,6 +50,15 @@ pub(super) async fn answer(
     // What holds for the answer whether it becomes prices or a problem.
     let mut common = HeaderMap::new();
     let outcome = exchange(app, asked, request, deadline, &mut telemetry, &mut common).await;
+    if outcome
+        .as_ref()
+        .is_err_and(|problem| *problem == Problem::StoreUnavailable)
+    {
+        // Nothing can be served, as when there is nothing.
+        let nothing = Worst::NOTHING.header();
+        headers::set(&mut common, CACHE_STATUS, &nothing);
+        telemetry.cache_status = Some(nothing);
+    }
     let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
     response.headers_mut().extend(common);
     response.extensions_mut().insert(Box::new(telemetry));
@@ -134,7 +143,8 @@ fn respond(
         header::CACHE_CONTROL,
         &format!("private, max-age={}", app.config.cache_ttl.as_secs()),
     );
-    let body = body(lookup);
+    let prices = lookup.found.iter().map(|quote| &*quote.price);
+    let body = transformers::answer(prices, &lookup.unavailable);
     let tag = ContentTag::of(&body);
     headers::set(common, header::ETAG, &tag.header());
     if tag.is_known_to(request) {
@@ -152,48 +162,6 @@ fn respond(
     Ok(Response::new(Body::from(
         encoded.unwrap_or_else(|| Bytes::from(body)),
     )))
-}
-
-/// The body of a 200: equal data give equal bytes.
-fn body(lookup: &Lookup) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        data: Vec<Price<'a>>,
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        unavailable: &'a [Symbol],
-        timestamp: jiff::Timestamp,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Price<'a> {
-        symbol: &'a Symbol,
-        name: &'a str,
-        price: &'a Number,
-        change24h: Option<&'a Number>,
-        market_cap: Option<&'a Number>,
-        last_updated: jiff::Timestamp,
-    }
-    let prices = || lookup.found.iter().map(|quote| &*quote.price);
-    let answer = Answer {
-        data: prices()
-            .map(|price| Price {
-                symbol: &price.symbol,
-                name: &price.name,
-                price: &price.price,
-                change24h: price.change24h.as_ref(),
-                market_cap: price.market_cap.as_ref(),
-                last_updated: civil(price.last_updated),
-            })
-            .collect(),
-        unavailable: &lookup.unavailable,
-        timestamp: civil(prices().map(|price| price.fetched_at).max().unwrap_or_default()),
-    };
-    // Texts and numbers always serialise.
-    serde_json::to_vec(&answer).unwrap_or_default()
-}
-
-fn civil(at: Timestamp) -> jiff::Timestamp {
-    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default()
 }
 
 /// Writes `lastUsedAt` when it is due; gives what that cost. Nobody is refused because it failed.

@@ -33,13 +33,16 @@ pub(super) struct Worst {
 }
 
 impl Worst {
+    /// Of an answer without a coin.
+    pub(super) const NOTHING: Self = Self {
+        tier: Tier::Nothing,
+        ttl: 0,
+    };
+
     /// The worst coin: of the worst tier, the one that is stale first.
     pub(super) fn of(lookup: &Lookup, now: Timestamp, cache_ttl: Duration) -> Self {
         if !lookup.unavailable.is_empty() || lookup.found.is_empty() {
-            return Self {
-                tier: Tier::Nothing,
-                ttl: 0,
-            };
+            return Self::NOTHING;
         }
         let cache_ttl = i64::try_from(cache_ttl.as_millis()).unwrap_or(i64::MAX);
         lookup
@@ -47,16 +50,10 @@ impl Worst {
             .iter()
             .map(|quote| (quote.tier, cache_ttl - (now.0 - quote.price.fetched_at.0)))
             .max_by_key(|(tier, ttl)| (*tier, -ttl))
-            .map_or(
-                Self {
-                    tier: Tier::Nothing,
-                    ttl: 0,
-                },
-                |(tier, ttl)| Self {
-                    tier,
-                    ttl: ttl.div_euclid(1000),
-                },
-            )
+            .map_or(Self::NOTHING, |(tier, ttl)| Self {
+                tier,
+                ttl: ttl.div_euclid(1000),
+            })
     }
 
     /// The value of `Cache-Status`.

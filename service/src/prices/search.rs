@@ -10,7 +10,7 @@ use crate::{
     cache::{self, Freshness, Prospect, freshness},
     coingecko::backoff::jittered,
     memory::{KnownLease, PAUSE},
-    models::{StoredPrice, Symbol, Timestamp},
+    models::{LeaseItem, StoredPrice, Symbol, Timestamp},
     refresh::{self, Ended, Terms, Watched, single_flight::Role},
     store::{Binary, Consistency, StoreError},
 };
@@ -61,8 +61,27 @@ impl<'a> Search<'a> {
         self.rows.iter().all(|row| row.freshness == Freshness::Fresh)
     }
 
-    fn all_servable(&self) -> bool {
-        self.rows.iter().all(|row| row.freshness != Freshness::Gone)
+    /// Whether there is something to answer with. Who has that waits for nobody else.
+    ///
+    /// While coins are gone, those that the holder of the lease has just stored do not count: the others come with
+    /// its next batch, within `WRITE_TIMEOUT`, and half a set is no answer.
+    fn has_something(&self, lease: &LeaseItem) -> bool {
+        let is_complete = self.rows.iter().all(|row| row.freshness != Freshness::Gone);
+        is_complete
+            || self
+                .rows
+                .iter()
+                .any(|row| row.freshness != Freshness::Gone && !self.is_being_stored(row, lease))
+    }
+
+    /// Whether a coin was fetched by the refresh that is under way, as `lease` tells, and others may follow.
+    fn is_being_stored(&self, row: &Row, lease: &LeaseItem) -> bool {
+        let Some(price) = row.price.as_deref().filter(|_| row.freshness == Freshness::Fresh) else {
+            return false;
+        };
+        let clock = &self.app.clock;
+        lease.refreshed_at.is_none_or(|at| at < price.fetched_at)
+            && clock.real(clock.now().since(price.fetched_at)) < self.app.config.write_timeout
     }
 
     /// Takes what the memory has. Coins that are fresh now and were not before are marked: `stale` or `gone`
@@ -111,9 +130,13 @@ impl<'a> Search<'a> {
         let interval = self.app.config.update_interval;
         let stands =
             |as_of: Timestamp| cache::stands(as_of, known.learned_at, prospect, interval, &known.item, now);
-        self.rows
-            .iter()
-            .any(|row| row.freshness != Freshness::Fresh && !row.as_of.is_some_and(stands))
+        // A coin that is being fetched elsewhere is not left out of an answer for what was so a moment ago.
+        let is_held = matches!(prospect, Prospect::Held { .. });
+        self.rows.iter().any(|row| match row.freshness {
+            Freshness::Fresh => false,
+            Freshness::Gone if is_held => true,
+            Freshness::Stale | Freshness::Gone => !row.as_of.is_some_and(stands),
+        })
     }
 
     /// Reads what is not fresh from the store. For `stale` and `gone` see [`Search::recall`].
@@ -148,13 +171,12 @@ impl<'a> Search<'a> {
 
     /// Some coin is not fresh: refresh the set, wait for another's refresh, or settle for what there is.
     pub(super) async fn refresh(&mut self, deadline: Option<Instant>) -> Result<(), StoreError> {
-        let begun = Instant::now();
-        let until = begun + self.app.config.refresh_wait;
+        let until = self.patience_ends(deadline);
         let (mut joined, mut watched, mut read_again) = (0, false, false);
         loop {
-            let (_, prospect) = self.prospect();
+            let (known, prospect) = self.prospect();
             match prospect {
-                Prospect::Held { .. } if self.all_servable() || Instant::now() >= until => {
+                Prospect::Held { .. } if self.has_something(&known.item) || Instant::now() >= until => {
                     self.stale = Tier::RevalidatingElsewhere;
                     break;
                 }
@@ -216,7 +238,7 @@ impl<'a> Search<'a> {
             Ended::Refused(_) => Ok(Next::ReadAgain),
             Ended::Store(error) => {
                 self.app.memory.pause(self.app.clock.now().after(PAUSE));
-                if self.all_servable() {
+                if self.rows.iter().any(|row| row.freshness != Freshness::Gone) {
                     Ok(Next::Settle)
                 } else {
                     Err(error)
@@ -225,6 +247,15 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Until when this request waits for another's refresh.
+    fn patience_ends(&self, deadline: Option<Instant>) -> Instant {
+        let config = &self.app.config;
+        let until = Instant::now() + config.refresh_wait;
+        // After the wait comes the read of what was waited for.
+        deadline.map_or(until, |deadline| until.min(deadline - config.store_timeout))
+    }
+
+    /// For a refresh that begins now.
     fn terms(&self, deadline: Option<Instant>) -> Terms {
         let config = &self.app.config;
         let patience = config.refresh_wait;
@@ -285,3 +316,6 @@ enum Next {
     /// Somebody else may have stored prices.
     ReadAgain,
 }
+
+#[cfg(test)]
+mod tests;

@@ -272,3 +272,6 @@ fn log(outcome: &ReleaseOutcome, report: &Report) {
         "refresh ended"
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,8 @@ use std::{
 use futures_util::FutureExt;
 
 use super::{
-    Acquire, AcquireLease, ApiKeyPage, Binary, Capacity, Consistency, Counted, KeyPosition, Metered,
-    PriceBatch, ReleaseLease, ReleaseOutcome, Store, StoreError, StoreFuture,
+    Acquire, AcquireLease, ApiKeyPage, Binary, Capacity, Consistency, Counted, KeyPosition, MAX_BATCH_READ,
+    MAX_BATCH_WRITE, Metered, PriceBatch, ReleaseLease, ReleaseOutcome, Store, StoreError, StoreFuture,
 };
 use crate::models::{ApiKeyItem, KeyId, LeaseItem, StoredPrice, Symbol, Timestamp};
 
@@ -108,6 +108,11 @@ fn not_ahead(at: Option<Timestamp>, now: Timestamp) -> bool {
 
 impl Store for MemoryStore {
     fn prices<'a>(&'a self, symbols: &'a [Symbol], consistency: Consistency) -> StoreFuture<'a, PriceBatch> {
+        assert!(
+            symbols.len() <= MAX_BATCH_READ,
+            "DynamoDB refuses {}",
+            symbols.len()
+        );
         let name = if consistency == Consistency::Strong {
             "prices!"
         } else {
@@ -130,6 +135,11 @@ impl Store for MemoryStore {
     }
 
     fn write_prices<'a>(&'a self, prices: &'a [StoredPrice]) -> StoreFuture<'a, Vec<Symbol>> {
+        assert!(
+            prices.len() <= MAX_BATCH_WRITE,
+            "DynamoDB refuses {}",
+            prices.len()
+        );
         self.request("write", WRITE, move |state, fault| {
             let done = if fault == Some(Fault::Partial) {
                 prices.len() / 2

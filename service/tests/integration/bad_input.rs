@@ -211,11 +211,15 @@ async fn accept_encoding_oddities_do_no_harm() {
 async fn ten_thousand_bad_keys_and_symbols_leave_nothing_behind() {
     let bench = Bench::with(&[("RATE_LIMIT_PER_MINUTE", "1000000")]).with_prices(Duration::ZERO);
     bench.get("/prices/BTC").await;
-    let before = (
-        bench.app.keys.remembered(),
-        bench.app.limiter.remembered(),
-        bench.app.bodies.size(),
-    );
+    let remembered = || {
+        (
+            bench.app.keys.remembered(),
+            bench.app.limiter.remembered(),
+            bench.app.bodies.size(),
+            bench.app.memory.remembered(),
+        )
+    };
+    let before = remembered();
     for n in 0..10_000 {
         let key = format!("made-up-{n}");
         let answer = bench
@@ -227,13 +231,12 @@ async fn ten_thousand_bad_keys_and_symbols_leave_nothing_behind() {
             .await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
     }
-    let after = (
-        bench.app.keys.remembered(),
-        bench.app.limiter.remembered(),
-        bench.app.bodies.size(),
+    assert_eq!(remembered(), before);
+    assert_eq!(
+        (before.0, before.3),
+        (1, 1),
+        "the good key and the coin that was asked for"
     );
-    assert_eq!(before, after);
-    assert_eq!(before.0, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,6 +247,7 @@ async fn a_store_failure_is_a_503_at_once() {
     let known_key = bench.get("/prices/BTC").await;
     assert_eq!(known_key.problem(), "503 STORE_UNAVAILABLE");
     assert_eq!(known_key.header("retry-after"), "1");
+    assert_eq!(known_key.header("cache-status"), "crypto-watch; fwd=miss; ttl=0");
     let new_key = bench
         .send(Method::GET, "/prices/BTC", &[("x-api-key", "new")])
         .await;
@@ -252,6 +256,7 @@ async fn a_store_failure_is_a_503_at_once() {
         "503 STORE_UNAVAILABLE",
         "not a 401: nobody knows"
     );
+    assert_eq!(new_key.header("cache-status"), "crypto-watch; fwd=miss; ttl=0");
     assert_eq!(
         bench.send(Method::GET, "/health", &[]).await.status,
         StatusCode::OK

@@ -5,10 +5,12 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::Command,
+    thread,
 };
 
 use insta::assert_snapshot;
 use serde_json::Value;
+use service::auth::key_id;
 
 use crate::support::{
     bench::KEY,
@@ -87,9 +89,6 @@ fn the_api_serves_what_the_updater_stored_until_it_is_told_to_stop() {
     assert_eq!(head.matches("content-length:").count(), 1, "{head}");
     let body: Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(body["data"][1]["symbol"], "ETH");
-    let log = api.line("request");
-    assert_eq!((&log["status"], &log["route"]), (&200.into(), &"/prices".into()));
-    assert_eq!(log["key"].as_str().map(str::len), Some(8));
 
     let (head, problem) = get(&address, "/prices/BTC", &[]);
     assert!(head.starts_with("http/1.1 401"), "{head}");
@@ -98,6 +97,77 @@ fn the_api_serves_what_the_updater_stored_until_it_is_told_to_stop() {
     let ended = api.wait();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     assert_eq!(ended.stderr, "");
+    let request = ended.lines.iter().find(|line| line["event"] == "request");
+    let request = request.expect("it was logged");
+    assert_eq!(
+        (&request["status"], &request["route"]),
+        (&200.into(), &"/prices".into())
+    );
+}
+
+#[test]
+fn a_key_is_logged_by_eight_digits_of_its_hash_and_no_more() {
+    let (dynamodb, _) = dynamodb::start();
+    let (coingecko, _) = coingecko::start();
+    let mut settings = settings(&dynamodb, &coingecko);
+    let created = Process::start(KEYS, &["create", "--name", "app", "--key", KEY], &settings).wait();
+    assert!(created.status.success(), "{}", created.stderr);
+    // As talkative as it gets.
+    settings.insert("LOG_LEVEL".to_owned(), "TRACE".to_owned());
+    settings.insert("EXTERNAL_API_KEY".to_owned(), "CG-secret".to_owned());
+    let (api, address) = start_api(&settings);
+    let (head, _) = get(&address, "/prices/BTC", &[("x-api-key", KEY)]);
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    let (head, _) = get(&address, "/prices/BTC", &[("x-api-key", "a-wrong-key")]);
+    assert!(head.starts_with("http/1.1 401"), "{head}");
+    api.terminate();
+    let ended = api.wait();
+
+    let keys: Vec<_> = ended
+        .lines
+        .iter()
+        .filter(|line| line["event"] == "request")
+        .map(|line| line["key"].clone())
+        .collect();
+    let id = key_id(KEY);
+    assert_eq!(keys, [Value::from(&id.as_str()[..8]), Value::Null]);
+    assert!(ended.lines.iter().any(|line| line["event"] == "upstream"));
+    for line in ended.lines.iter().map(Value::to_string) {
+        for secret in [KEY, "a-wrong-key", "CG-secret", &id.as_str()[..9]] {
+            assert!(!line.contains(secret), "{secret}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_request_in_flight_is_finished_before_it_stops() {
+    let (dynamodb, _) = dynamodb::start();
+    let (coingecko, gate) = coingecko::held_back();
+    let settings = settings(&dynamodb, &coingecko);
+    let created = Process::start(KEYS, &["create", "--name", "app", "--key", KEY], &settings).wait();
+    assert!(created.status.success(), "{}", created.stderr);
+    let (api, address) = start_api(&settings);
+    let request = thread::spawn(move || get(&address, "/prices/BTC", &[("x-api-key", KEY)]));
+    gate.wait_for_request();
+    api.terminate();
+    assert_eq!(
+        api.line("stopping")["message"],
+        "finishing the requests in flight"
+    );
+    gate.open();
+    let (head, body) = request.join().expect("no panic");
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert!(
+        head.contains("cache-status: crypto-watch; fwd=miss; stored"),
+        "{head}"
+    );
+    assert!(body.contains(r#""symbol":"BTC""#), "{body}");
+    let ended = api.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(
+        ended.lines.iter().all(|line| line["event"] != "stopping"),
+        "it gave up on nothing"
+    );
 }
 
 #[test]
@@ -122,6 +192,22 @@ fn a_store_failure_is_a_503() {
     let (_api, address) = start_api(&settings(&dynamodb, &coingecko));
     let (head, body) = get(&address, "/prices/BTC", &[("x-api-key", KEY)]);
     assert!(head.starts_with("http/1.1 503"), "{head}");
+    assert!(body.contains("STORE_UNAVAILABLE"), "{body}");
+}
+
+#[test]
+fn a_store_that_never_answers_is_a_503_too() {
+    let (coingecko, _) = coingecko::start();
+    let dynamodb = dynamodb::silent();
+    let mut settings = settings(&dynamodb, &coingecko);
+    settings.insert("STORE_TIMEOUT_MS".to_owned(), "100".to_owned());
+    let (_api, address) = start_api(&settings);
+    let (head, body) = get(&address, "/prices/BTC", &[("x-api-key", KEY)]);
+    assert!(head.starts_with("http/1.1 503"), "{head}");
+    assert!(
+        head.contains("cache-status: crypto-watch; fwd=miss; ttl=0"),
+        "{head}"
+    );
     assert!(body.contains("STORE_UNAVAILABLE"), "{body}");
 }
 
@@ -205,7 +291,7 @@ fn keys_are_made_shown_once_listed_and_disabled() {
     };
     let secret = line["key"].as_str().expect("the key, this once").to_owned();
     let id = line["keyId"].as_str().expect("its id").to_owned();
-    assert_eq!(id, service::auth::key_id(&secret).as_str());
+    assert_eq!(id, key_id(&secret).as_str());
     assert!(secret.len() >= 40 && secret.starts_with("cw_"), "{secret}");
     let stored = format!("{:?}", items.lock().expect("no panic"));
     assert!(

@@ -8,7 +8,7 @@ use service::clock::{Clock, SystemClock};
 
 use super::engine::{Engine, EngineConfig};
 use super::limits::{Host, KeyRing, Keys, Terms};
-use super::mount::{MountError, MountOptions, mount};
+use super::mount::{MountError, mount};
 use crate::clock::RunClock;
 use crate::faults::Timeline;
 use crate::seed::Seed;
@@ -69,11 +69,7 @@ pub async fn run_until(
     };
     let engine = Arc::new(Engine::new(config, Timeline::none()));
     let clock = RunClock::starting_in(Duration::ZERO, now_ms, 1.0);
-    let options = MountOptions {
-        port: options.port,
-        ..MountOptions::default()
-    };
-    let mounted = mount(engine, clock, Arc::new(|_| {}), options).await?;
+    let mounted = mount(engine, clock, Arc::new(|_| {}), options.port).await?;
     for line in introduction(&mounted.url(), &terms) {
         say(&line);
     }

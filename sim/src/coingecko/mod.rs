@@ -18,6 +18,7 @@
 
 pub mod alone;
 mod answers;
+mod calls;
 pub mod catalogue;
 mod currencies;
 pub mod engine;
@@ -32,7 +33,8 @@ pub mod numbers;
 pub mod publication;
 mod query;
 
+pub use calls::Witness;
 pub use engine::{Engine, EngineConfig, FakeAnswer, FakeRequest, Fate};
 pub use limits::Terms;
-pub use mount::{MountError, MountOptions, MountedCoinGecko, mount};
+pub use mount::{MountError, MountedCoinGecko, mount};
 pub use publication::PublicationLog;

@@ -8,38 +8,16 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 
+use super::calls::{Calls, Witness};
 use super::engine::{BASE_PATH, Engine, FakeAnswer, FakeRequest, Fate};
 use crate::clock::RunClock;
 use crate::record::event::UpstreamCall;
 
 /// Requests that wiremock keeps at most, give or take those in flight: about 4 MiB.
 pub const REMOUNT_EVERY: u64 = 512;
-
-/// Who is told of every call.
-pub type Witness = Arc<dyn Fn(UpstreamCall) + Send + Sync>;
-
-/// How to mount.
-#[derive(Clone, Copy, Debug)]
-pub struct MountOptions {
-    /// Port on 127.0.0.1; 0 = any free one.
-    pub port: u16,
-    /// Real time after which callers go away: an unanswered call is recorded as lasting no longer, because the
-    /// server cannot see them go.
-    pub patience: Duration,
-}
-
-impl Default for MountOptions {
-    fn default() -> Self {
-        Self {
-            port: 0,
-            patience: Duration::from_secs(5),
-        }
-    }
-}
 
 /// Why the fake could not be mounted.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +40,19 @@ pub enum MountError {
     },
 }
 
-/// A fake CoinGecko that listens. It stops when dropped; calls in flight are cut.
+/// A fake CoinGecko that listens. It stops when dropped; calls in flight are cut, and told of before that.
 #[derive(Debug)]
 pub struct MountedCoinGecko {
     server: Arc<MockServer>,
+    calls: Arc<Calls>,
     kept: Arc<Kept>,
+}
+
+impl Drop for MountedCoinGecko {
+    fn drop(&mut self) {
+        // The server ends some time later, in a thread of its own.
+        self.calls.end_all();
+    }
 }
 
 impl MountedCoinGecko {
@@ -112,15 +98,14 @@ impl Kept {
     }
 }
 
-/// Mounts an engine on 127.0.0.1. `clock` gives the instants; `witness` is called once for every call, when it
-/// comes, with what will become of it.
+/// Mounts an engine on a port of 127.0.0.1, 0 = any free one. `clock` gives the instants; `witness` is called once for
+/// every call, when it has ended, with what became of it.
 pub async fn mount(
     engine: Arc<Engine>,
     clock: RunClock,
     witness: Witness,
-    options: MountOptions,
+    port: u16,
 ) -> Result<MountedCoinGecko, MountError> {
-    let port = options.port;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| match source.kind() {
         std::io::ErrorKind::AddrInUse => MountError::PortTaken { port },
         _ => MountError::Listen { port, source },
@@ -131,25 +116,23 @@ pub async fn mount(
         .start()
         .await;
     let server = Arc::new(server);
-    let kept = Arc::new(Kept::default());
+    let (calls, kept) = (Calls::new(witness), Arc::new(Kept::default()));
     let desk = Arc::new(Desk {
         engine,
         clock,
-        witness,
-        patience: options.patience,
+        calls: Arc::clone(&calls),
         kept: Arc::clone(&kept),
         server: OnceLock::from(Arc::downgrade(&server)),
     });
     server.register(desk.mock()).await;
-    Ok(MountedCoinGecko { server, kept })
+    Ok(MountedCoinGecko { server, calls, kept })
 }
 
 /// What every mounted responder shares.
 struct Desk {
     engine: Arc<Engine>,
     clock: RunClock,
-    witness: Witness,
-    patience: Duration,
+    calls: Arc<Calls>,
     kept: Arc<Kept>,
     /// Weak, because the server owns the responders.
     server: OnceLock<Weak<MockServer>>,
@@ -171,22 +154,31 @@ impl Desk {
             headers: request.headers.clone(),
         };
         let answer = self.engine.answer(&call, self.clock.wall_ms(at_us));
-        (self.witness)(self.witnessed(call.path, at_us, &answer));
-        template(answer)
+        self.template(called(call.path, at_us, &answer), answer)
     }
 
-    fn witnessed(&self, path: String, at_us: u64, answer: &FakeAnswer) -> UpstreamCall {
-        let lasts = answer.delay.min(self.patience);
-        let answered = answer.fate == Fate::Answer;
-        UpstreamCall {
-            at_us,
-            done_us: at_us.saturating_add(u64::try_from(lasts.as_micros()).unwrap_or(u64::MAX)),
-            path,
-            status: if answered { answer.status } else { 0 },
-            retry_after_s: answer.retry_after_s.filter(|_| answered),
-            credit: answer.credit,
-            faults: answer.faults.clone(),
+    fn template(&self, call: UpstreamCall, answer: FakeAnswer) -> ResponseTemplate {
+        let mut template = ResponseTemplate::new(answer.status);
+        // A delay of nothing would still wait for the timer's next tick.
+        if !answer.delay.is_zero() {
+            template = template.set_delay(answer.delay);
         }
+        let (headers, body) = match answer.fate {
+            Fate::Answer => (answer.headers, answer.body),
+            // A response cannot say "close", but hyper sends nothing and closes when a head contradicts itself.
+            Fate::Hang => (
+                vec![
+                    ("content-length", "1".to_owned()),
+                    ("transfer-encoding", "chunked".to_owned()),
+                ],
+                "-".to_owned(),
+            ),
+        };
+        let mut headers = headers.into_iter();
+        if let Some((name, value)) = headers.next() {
+            template = template.append_header(name, self.calls.begin(call, answer.delay, value));
+        }
+        template.append_headers(headers).set_body_bytes(body)
     }
 
     /// Frees what wiremock keeps, once in [`REMOUNT_EVERY`] requests.
@@ -228,25 +220,17 @@ impl Drop for Responder {
     }
 }
 
-fn template(answer: FakeAnswer) -> ResponseTemplate {
-    let mut template = ResponseTemplate::new(answer.status);
-    // A delay of nothing would still wait for the timer's next tick.
-    if !answer.delay.is_zero() {
-        template = template.set_delay(answer.delay);
-    }
-    match answer.fate {
-        Fate::Answer => answer
-            .headers
-            .into_iter()
-            .fold(template, |template, (name, value)| {
-                template.append_header(name, value)
-            })
-            .set_body_bytes(answer.body),
-        // A response cannot say "close", but hyper sends nothing and closes when a head contradicts itself.
-        Fate::Hang => template
-            .append_header("content-length", "1")
-            .append_header("transfer-encoding", "chunked")
-            .set_body_bytes("-"),
+/// A call whose caller waits for what is meant for it.
+fn called(path: String, at_us: u64, answer: &FakeAnswer) -> UpstreamCall {
+    let answered = answer.fate == Fate::Answer;
+    UpstreamCall {
+        at_us,
+        done_us: at_us + answer.delay.as_micros() as u64,
+        path,
+        status: if answered { answer.status } else { 0 },
+        retry_after_s: answer.retry_after_s.filter(|_| answered),
+        credit: answer.credit,
+        faults: answer.faults.clone(),
     }
 }
 

@@ -18,7 +18,7 @@ mod tests {
             report_schema(),
             include_str!("report.schema.json"),
             "report.json has changed its shape: if that is meant, write the output of `crypto-watch-sim schema \
-             --report` to sim/src/report/report.schema.json"
+             report` to sim/src/report/report.schema.json"
         );
     }
 }

@@ -16,9 +16,7 @@ use tokio::time::Instant;
 
 use crate::{
     clock::RunClock,
-    coingecko::{
-        Engine, EngineConfig, MountOptions, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount,
-    },
+    coingecko::{Engine, EngineConfig, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount},
     faults::{Timeline, Touches},
     record::{Recorder, RecordingSetup, Timing, event::Event},
     seed::Seed,
@@ -150,10 +148,7 @@ impl Stack {
             Arc::clone(&engine),
             clock,
             Arc::new(move |call| witness.record(Event::Upstream(call))),
-            MountOptions {
-                port: 0,
-                patience: spec.config.attempt_timeout,
-            },
+            0,
         )
         .await
         .map_err(|error| WorldError::CoinGecko(error.to_string()))?;

@@ -8,7 +8,7 @@ use rustix::process::{Signal, kill_process};
 use crate::harness::{Finished, Folder, Running, is_running, pid_of, scenario};
 
 /// Copies only `crypto-watch-sim` into a folder, without the binaries that it needs beside it.
-fn copy_alone(folder: &Folder) -> std::path::PathBuf {
+pub(crate) fn copy_alone(folder: &Folder) -> std::path::PathBuf {
     let alone = folder.path().join("crypto-watch-sim");
     fs::copy(env!("CARGO_BIN_EXE_crypto-watch-sim"), &alone).expect("the folder is writable");
     alone
@@ -56,14 +56,38 @@ fn a_taken_port_is_named() {
     assert_eq!(code, Some(3));
 }
 
+/// A scenario of half an hour that says when two minutes have passed.
+fn long() -> String {
+    let mark = "[[fault]]\nname = \"mark\"\ntarget = \"coingecko\"\nat = \"2m\"\nfor = \"28m\"\nkind = \"status\"\nstatus = 503\nmay_miss = true";
+    scenario(
+        "30m",
+        &format!("{mark}\n\n[[expect]]\ncheck = \"api.success >= 1%\""),
+    )
+}
+
+/// Starts it and waits until users have been served.
+fn start_long(folder: &Folder) -> Running {
+    folder.scenario("tiny.toml", &long());
+    let mut running = Running::start(folder, &["tiny.toml", "--compress", "60"]);
+    running.wait_for("active faults: mark");
+    running
+}
+
+/// The report of a run that broke off holds what was recorded until then, and says so.
+fn assert_broken_off(folder: &Folder, said: &str) {
+    let report = folder.report("tiny");
+    assert_eq!(report["verdict"], "failed", "{said}");
+    let requests = report["metrics"]["api.requests"]["value"].as_f64();
+    assert!(requests.is_some_and(|requests| requests > 0.0), "{requests:?}\n{said}");
+    let notes = report["notes"].as_array().expect("notes");
+    let broke_off = |note: &serde_json::Value| note.as_str().is_some_and(|note| note.contains("broke off"));
+    assert!(notes.iter().any(broke_off), "{notes:?}");
+}
+
 #[test]
 fn a_child_that_dies_is_told_with_its_last_lines_and_what_was_recorded_is_reported() {
     let folder = Folder::new();
-    folder.scenario(
-        "tiny.toml",
-        &scenario("30m", "[[expect]]\ncheck = \"api.success >= 1%\""),
-    );
-    let running = Running::start(&folder, &["tiny.toml", "--compress", "60"]);
+    let running = start_long(&folder);
     let all = running.children("crypto-watch");
     let api = running.children("crypto-watch-ap");
     assert_eq!(api.len(), 1, "one instance");
@@ -78,30 +102,21 @@ fn a_child_that_dies_is_told_with_its_last_lines_and_what_was_recorded_is_report
         stderr.contains("\"event\":\"listening\""),
         "its own log lines are shown:\n{stderr}"
     );
-    let report = folder.report("tiny");
-    assert_eq!(
-        report["verdict"], "failed",
-        "a run that broke off has not passed\n{stdout}"
-    );
+    assert_broken_off(&folder, &stdout);
     assert!(all.iter().all(|pid| !is_running(*pid)), "no process is left");
 }
 
 #[test]
 fn after_ctrl_c_what_was_recorded_is_reported_and_no_process_is_left() {
     let folder = Folder::new();
-    folder.scenario(
-        "tiny.toml",
-        &scenario("30m", "[[expect]]\ncheck = \"api.success >= 1%\""),
-    );
-    let running = Running::start(&folder, &["tiny.toml", "--compress", "60"]);
+    let running = start_long(&folder);
     let children = running.children("crypto-watch");
     assert!(children.len() >= 2, "API and load generator: {children:?}");
     running.signal(Signal::INT);
-    let Finished { code, stderr, .. } = running.finish(&folder);
+    let Finished { code, stdout, stderr } = running.finish(&folder);
     assert_eq!(code, Some(3), "{stderr}");
     assert!(stderr.contains("tiny: interrupted"), "{stderr}");
-    let report = folder.report("tiny");
-    assert_eq!(report["verdict"], "failed");
+    assert_broken_off(&folder, &stdout);
     assert!(children.iter().all(|pid| !is_running(*pid)), "no process is left");
 }
 

@@ -6,3 +6,4 @@ mod harness;
 mod limit;
 mod results;
 mod store;
+mod told;

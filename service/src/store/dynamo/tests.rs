@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use insta::assert_snapshot;
 use serde_json::Value;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::{
@@ -68,7 +69,7 @@ impl HttpClient for Canned {
     }
 }
 
-fn store() -> (DynamoStore, Canned) {
+fn config() -> Config {
     let config = Config::from_lookup(|name| {
         let value = match name {
             "DYNAMODB_TABLE_NAME" => "crypto-watch",
@@ -77,10 +78,13 @@ fn store() -> (DynamoStore, Canned) {
         };
         Some(value.to_owned())
     });
+    config.expect("a valid configuration")
+}
+
+fn store() -> (DynamoStore, Canned) {
     let canned = Canned::default();
-    let config = config.expect("a valid configuration");
     (
-        DynamoStore::over(canned.clone(), &config, Arc::new(SystemClock)),
+        DynamoStore::over(canned.clone(), &config(), Arc::new(SystemClock)),
         canned,
     )
 }
@@ -305,4 +309,43 @@ async fn errors_are_sorted_by_what_they_mean() {
         };
         assert_eq!(sorted, expected, "{code}");
     }
+}
+
+/// Takes requests and never answers.
+#[derive(Clone, Debug)]
+struct Silent;
+
+impl HttpConnector for Silent {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(std::future::pending())
+    }
+}
+
+impl HttpClient for Silent {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_is_given_up_within_its_timeout() {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let store = DynamoStore::over(Silent, &config(), Arc::new(SystemClock));
+    let begun = Instant::now();
+    let error = timeout(PATIENCE, store.acquire_lease(&acquire(Binary::Api)))
+        .await
+        .expect("it is given up")
+        .expect_err("nothing was answered");
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    // STORE_TIMEOUT once for a write; for a read twice, with a pause of at most 25 ms between.
+    let took = begun.elapsed().as_millis();
+    assert!((1000..=1001).contains(&took), "{took} ms");
+    let begun = Instant::now();
+    let error = timeout(PATIENCE, store.lease())
+        .await
+        .expect("it is given up")
+        .expect_err("nothing was answered");
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    let took = begun.elapsed().as_millis();
+    assert!((2000..=2030).contains(&took), "{took} ms");
 }

@@ -1,6 +1,12 @@
 //! A CoinGecko that answers `/coins/markets` for whatever is asked.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+};
 
 use axum::{
     Router,
@@ -10,19 +16,59 @@ use axum::{
     routing::get,
 };
 
-use super::process::{Calls, Stub};
+use tokio::sync::Semaphore;
+
+use super::process::{Calls, PATIENCE, Stub};
 
 /// Starts it; `calls` gets the key header of each request.
 pub(crate) fn start() -> (Stub, Calls) {
-    let calls = Calls::default();
-    let router = Router::new()
-        .route("/api/v3/coins/markets", get(markets))
-        .with_state(calls.clone());
-    (Stub::start(router), calls)
+    let (calls, (arrivals, _)) = (Calls::default(), channel());
+    let open = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+    (serve(calls.clone(), arrivals, open), calls)
+}
+
+/// Starts it with its answers held back.
+pub(crate) fn held_back() -> (Stub, Gate) {
+    let (arrivals, arrived) = channel();
+    let open = Arc::new(Semaphore::new(0));
+    let gate = Gate {
+        arrived,
+        open: open.clone(),
+    };
+    (serve(Calls::default(), arrivals, open), gate)
+}
+
+/// What holds answers back.
+pub(crate) struct Gate {
+    arrived: Receiver<()>,
+    open: Arc<Semaphore>,
+}
+
+impl Gate {
+    /// Waits until a request has come.
+    pub(crate) fn wait_for_request(&self) {
+        self.arrived.recv_timeout(PATIENCE).expect("a request");
+    }
+
+    /// Lets one answer go.
+    pub(crate) fn open(&self) {
+        self.open.add_permits(1);
+    }
+}
+
+type Desk = (Calls, Sender<()>, Arc<Semaphore>);
+
+fn serve(calls: Calls, arrivals: Sender<()>, open: Arc<Semaphore>) -> Stub {
+    let desk: Desk = (calls, arrivals, open);
+    Stub::start(
+        Router::new()
+            .route("/api/v3/coins/markets", get(markets))
+            .with_state(desk),
+    )
 }
 
 async fn markets(
-    State(calls): State<Calls>,
+    State((calls, arrivals, open)): State<Desk>,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> impl IntoResponse {
@@ -31,6 +77,9 @@ async fn markets(
             .get("x-cg-demo-api-key")
             .map_or("keyless", |key| key.to_str().unwrap_or_default()),
     );
+    // Nobody listens where nothing is held back.
+    let _ = arrivals.send(());
+    open.acquire().await.expect("never closed").forget();
     let ids = query
         .iter()
         .find(|(name, _)| name == "ids")

@@ -40,6 +40,11 @@ pub(crate) fn broken() -> Stub {
     Stub::start(Router::new().route("/", post(failure)))
 }
 
+/// A store that takes every request and answers none.
+pub(crate) fn silent() -> Stub {
+    Stub::start(Router::new().route("/", post(std::future::pending::<StatusCode>)))
+}
+
 async fn answer(State(items): State<Items>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers
         .get("x-amz-target")

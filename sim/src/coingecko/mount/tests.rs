@@ -42,7 +42,7 @@ impl Played {
             let calls = Arc::clone(&calls);
             Arc::new(move |call| calls.lock().unwrap_or_else(PoisonError::into_inner).push(call))
         };
-        match mount(Arc::new(engine), clock, witness, MountOptions::default()).await {
+        match mount(Arc::new(engine), clock, witness, 0).await {
             Ok(mounted) => Self { mounted, calls },
             Err(error) => panic!("{error}"),
         }
@@ -76,6 +76,27 @@ impl Played {
         let read = stream.read_to_end(&mut answer).await;
         assert!(sent.is_ok() && read.is_ok(), "{sent:?} {read:?}");
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Waits until so many calls have ended.
+    async fn ended(&self, count: usize) -> Vec<UpstreamCall> {
+        while self.calls().len() < count {
+            tokio::task::yield_now().await;
+        }
+        self.calls()
+    }
+
+    /// Begins a call and waits until it has come.
+    async fn begun(&self) -> TcpStream {
+        let mut stream = self.connect().await;
+        let sent = stream
+            .write_all(b"GET /api/v3/ping HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await;
+        assert!(sent.is_ok());
+        while self.mounted.calls.under_way() == 0 {
+            tokio::task::yield_now().await;
+        }
+        stream
     }
 
     fn calls(&self) -> Vec<UpstreamCall> {
@@ -249,7 +270,7 @@ async fn a_hang_closes_without_a_word() {
     )
     .await;
     assert_eq!(played.raw("/ping").await, "");
-    let calls = played.calls();
+    let calls = played.ended(1).await;
     assert_eq!((calls[0].status, calls[0].done_us - calls[0].at_us), (0, 30_000));
     assert!(
         played.raw("/ping").await.starts_with("HTTP/1.1 200 OK"),
@@ -258,21 +279,34 @@ async fn a_hang_closes_without_a_word() {
 }
 
 #[tokio::test]
-async fn an_unanswered_call_lasts_as_long_as_its_caller_is_patient() {
-    let hang = sample(CoinGeckoFault::Hang {
-        at_most: Duration::from_secs(300),
-    });
-    let played = Played::on(Plan::Demo, &[hang]).await;
-    let mut stream = played.connect().await;
-    let sent = stream
-        .write_all(b"GET /api/v3/ping HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await;
-    assert!(sent.is_ok());
-    while played.calls().is_empty() {
-        tokio::task::yield_now().await;
+async fn a_call_whose_caller_goes_away_ends_with_that_and_unanswered() {
+    let ever = Duration::from_secs(300);
+    let hang = sample(CoinGeckoFault::Hang { at_most: ever });
+    let latency = Latency::Fixed(ever);
+    for fault in [hang, sample(CoinGeckoFault::Latency { latency })] {
+        let played = Played::on(Plan::Demo, &[fault]).await;
+        let stream = played.begun().await;
+        assert!(played.calls().is_empty(), "it has not ended");
+        drop(stream);
+        let call = &played.ended(1).await[0];
+        assert_eq!(call.status, 0);
+        assert!(
+            call.done_us - call.at_us < 300_000_000,
+            "long before the fault would have ended it: {call:?}"
+        );
     }
-    let call = &played.calls()[0];
-    assert_eq!((call.status, call.done_us - call.at_us), (0, 5_000_000));
+}
+
+#[tokio::test]
+async fn a_call_under_way_when_the_fake_stops_is_told_of() {
+    let at_most = Duration::from_secs(300);
+    let played = Played::on(Plan::Demo, &[sample(CoinGeckoFault::Hang { at_most })]).await;
+    let _stream = played.begun().await;
+    let Played { mounted, calls } = played;
+    drop(mounted);
+    let calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].status, 0);
 }
 
 #[tokio::test]
