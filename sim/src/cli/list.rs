@@ -129,7 +129,7 @@ mod tests {
     fn every_built_in_scenario_can_be_listed() {
         for built_in in suites::BUILT_IN {
             let listed = listed(built_in).unwrap_or_else(|problems| panic!("{problems}"));
-            assert_eq!(listed.suite, "smoke");
+            assert!(suites::suites().contains(&listed.suite));
             assert!(!listed.about.is_empty(), "{} says what it proves", listed.name);
         }
     }

@@ -72,7 +72,7 @@ impl Outcome {
             stack_ready_ms,
             wall,
         } = ending;
-        let mut verdict = judge::judge(&play.scenario, &recording, &effective_stack(play), play.on.kind());
+        let mut verdict = judge::judge(&play.scenario, &recording, &effective_stack(play));
         if !killed.is_empty() {
             verdict.notes.insert(
                 0,

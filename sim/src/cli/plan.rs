@@ -304,7 +304,7 @@ fn play(
     let scenario = found
         .parse(&overrides)
         .map_err(|problems| vec![problems.to_string()])?;
-    playable::check(&scenario, clock).map_err(|problems| vec![problems.to_string()])?;
+    playable::check(&scenario).map_err(|problems| vec![problems.to_string()])?;
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
     let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
     let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;
@@ -435,7 +435,7 @@ mod tests {
             plays.into_iter().map(|play| play.name).collect()
         };
         assert_eq!(names(&["coingecko-429", "--twin"]), ["coingecko-429", "coingecko-429@twin"]);
-        insta::assert_snapshot!(refusal(&["steady", "--twin"]), @"");
+        insta::assert_snapshot!(refusal(&["steady", "--twin"]), @"error: steady: it has no faults that a twin could be without; leave --twin out");
     }
 
     #[test]
@@ -454,12 +454,12 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        insta::assert_snapshot!(refusal(&["--via", "lambda"]), @"");
-        insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"");
-        insta::assert_snapshot!(refusal(&["--clock", "real", "--store", "memory"]), @"");
-        insta::assert_snapshot!(refusal(&["--clock", "real", "--check-determinism"]), @"");
-        insta::assert_snapshot!(refusal(&["--compress", "60"]), @"");
-        insta::assert_snapshot!(refusal(&["--sabotage", "drop-lease-condition"]), @"");
+        insta::assert_snapshot!(refusal(&["--via", "lambda"]), @"error: --via lambda is not built yet; play with --via direct (the default)");
+        insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"error: `dynamodb-local` is outside this process, and in virtual time nothing may be: its answers take real time; add --clock real, or play with --store memory or --store embedded");
+        insta::assert_snapshot!(refusal(&["--clock", "real", "--store", "memory"]), @"error: the real clock is played on the embedded store only, so far, not on `memory`; play with --store embedded (the default there)");
+        insta::assert_snapshot!(refusal(&["--clock", "real", "--check-determinism"]), @"error: --check-determinism needs virtual time: on the real clock no two runs are alike; leave --clock real out");
+        insta::assert_snapshot!(refusal(&["--compress", "60"]), @"error: --compress speeds up the real clock, and virtual time has no speed; add --clock real or leave it out");
+        insta::assert_snapshot!(refusal(&["--sabotage", "drop-lease-condition"]), @"error: --sabotage breaks the store front, which only real runs have; add --clock real");
     }
 
     #[test]

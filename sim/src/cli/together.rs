@@ -75,7 +75,7 @@ fn clocks<'a>(plays: &'a [Arc<Play>], played: &impl Fn(&Play) -> Option<&'a Play
         plays
             .iter()
             .find(|play| play.name == name && play.on.clock() == clock)
-            .and_then(played)
+            .and_then(|play| played(play))
     };
     let in_virtual = plays.iter().filter(|play| play.on.clock() == "virtual");
     in_virtual

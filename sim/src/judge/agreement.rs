@@ -8,17 +8,6 @@ use super::{
     verdict::Verdict,
 };
 
-/// How far a metric of a real run may be from that of the virtual one, and why it may be at all.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Apart {
-    /// By this share of the virtual value …
-    pub share: f64,
-    /// … or by this much, in the metric's unit, whichever is more.
-    pub least: f64,
-    /// What makes the clocks differ.
-    pub why: &'static str,
-}
-
 /// One metric on both clocks.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Agreement {
@@ -74,4 +63,77 @@ pub fn between(virtual_time: &Verdict, real: &Verdict) -> Vec<Agreement> {
     let mut all: Vec<(usize, Agreement)> = names.into_iter().filter_map(compared).collect();
     all.sort_by_key(|(place, _)| *place);
     all.into_iter().map(|(_, agreement)| agreement).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::judge::{Measured, Series};
+
+    fn verdict(metrics: &[(&str, f64)]) -> Verdict {
+        let measured = |(name, value): &(&str, f64)| {
+            let unit = METRICS
+                .iter()
+                .find(|def| def.matches(name).is_some())
+                .map_or(Unit::Count, |def| def.unit);
+            ((*name).to_owned(), Measured { value: *value, unit })
+        };
+        Verdict {
+            passed: true,
+            expectations: Vec::new(),
+            metrics: metrics.iter().map(measured).collect::<BTreeMap<_, _>>(),
+            claims: Vec::new(),
+            series: Series::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn apart(in_virtual: &[(&str, f64)], real: &[(&str, f64)]) -> Vec<String> {
+        between(&verdict(in_virtual), &verdict(real))
+            .into_iter()
+            .filter(|metric| !metric.agrees)
+            .map(|metric| metric.metric)
+            .collect()
+    }
+
+    #[test]
+    fn counts_agree_within_their_tolerance() {
+        assert!(apart(&[("api.requests", 1000.0)], &[("api.requests", 1029.0)]).is_empty());
+        assert_eq!(
+            apart(&[("api.requests", 1000.0)], &[("api.requests", 1031.0)]),
+            ["api.requests"]
+        );
+        assert!(apart(&[("upstream.calls", 5.0)], &[("upstream.calls", 8.0)]).is_empty());
+        assert_eq!(apart(&[("upstream.calls", 5.0)], &[("upstream.calls", 9.0)]), ["upstream.calls"]);
+        assert_eq!(apart(&[("price.wrong", 0.0)], &[("price.wrong", 1.0)]), ["price.wrong"]);
+    }
+
+    #[test]
+    fn what_one_clock_did_not_see_at_all_is_a_disagreement() {
+        assert_eq!(apart(&[("gzip.saved", 0.6)], &[]), ["gzip.saved"]);
+        assert!(
+            apart(&[("api.status.503", 2.0)], &[]).is_empty(),
+            "a status that did not occur occurred 0 times"
+        );
+        assert_eq!(apart(&[("api.status.503", 20.0)], &[]), ["api.status.503"]);
+        assert!(
+            apart(&[("api.latency.p50", 1.0)], &[("api.latency.p50", 9.0)]).is_empty(),
+            "latency is modelled"
+        );
+    }
+
+    #[test]
+    fn every_tolerance_has_its_reason() {
+        let compared: Vec<&str> = METRICS
+            .iter()
+            .filter(|def| def.clocks.is_some_and(|apart| apart.why.len() > 10))
+            .map(|def| def.name)
+            .collect();
+        assert!(compared.len() > 25, "{compared:?}");
+        for count in ["cache.memory_ratio", "upstream.retries", "gzip.saved", "update.runs", "store.wcu"] {
+            assert!(compared.contains(&count), "{count}");
+        }
+    }
 }

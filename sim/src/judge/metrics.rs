@@ -193,7 +193,33 @@ pub struct MetricDef {
     pub filter: Filter,
     /// Where it can be measured.
     pub stack: Stack,
+    /// How far the real clock may be from the virtual one; none = not compared.
+    pub clocks: Option<Apart>,
 }
+
+/// How far a metric of a real run may be from that of the virtual one, and why it may be at all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Apart {
+    /// By this share of the virtual value …
+    pub share: f64,
+    /// … or by this much, in the metric's unit, whichever is more.
+    pub least: f64,
+    /// What makes the clocks differ.
+    pub why: &'static str,
+}
+
+/// Closed loops.
+const PACE: &str = "a closed loop waits for real answers, which take N times as long on a wall clock that runs N times as fast";
+/// Refreshes and expiries.
+const EDGE: &str = "what comes close to a refresh or an expiry may fall on either side of it";
+/// Retries and probes.
+const JITTER: &str = "retries wait for a random time, which each clock draws for itself";
+/// Bodies.
+const DIGITS: &str = "prices are fetched at slightly other instants, so that bodies differ in some digits";
+/// Updates.
+const START: &str = "an update is a process of its own on the real clock, and its start takes time";
+/// What must be so on every clock.
+const ALWAYS: &str = "nothing does: it must be the same";
 
 const fn metric(
     name: &'static str,
@@ -211,6 +237,15 @@ const fn metric(
         tolerance,
         filter,
         stack: Stack::Any,
+        clocks: None,
+    }
+}
+
+impl MetricDef {
+    /// The same, compared between the clocks.
+    const fn on_both(mut self, share: f64, least: f64, why: &'static str) -> Self {
+        self.clocks = Some(Apart { share, least, why });
+        self
     }
 }
 
@@ -230,6 +265,7 @@ const fn elsewhere(
         tolerance: Exact,
         filter: Window,
         stack,
+        clocks: None,
     }
 }
 
@@ -240,11 +276,11 @@ const COST: &str = "it needs the price table";
 /// Every metric.
 #[rustfmt::skip]
 pub const METRICS: &[MetricDef] = &[
-    metric("api.requests", Unit::Count, Neither, Relative(0.01), Requests, "client requests"),
+    metric("api.requests", Unit::Count, Neither, Relative(0.01), Requests, "client requests").on_both(0.03, 5.0, PACE),
     metric("api.rps", Unit::PerSecond, Neither, Relative(0.01), Requests, "client requests per wall second"),
-    metric("api.status.<code|none>", Unit::Count, Neither, Relative(0.01), Requests, "answers with this status; none = no answer"),
-    metric("api.success", Unit::Ratio, Higher, Absolute(0.001), Requests, "owed requests answered 200 or 304 in time ÷ owed requests; a stale 200 counts"),
-    metric("api.correct", Unit::Ratio, Higher, Absolute(0.001), Requests, "answers of the class that the replayed rules expect ÷ all but those where both are right"),
+    metric("api.status.<code|none>", Unit::Count, Neither, Relative(0.01), Requests, "answers with this status; none = no answer").on_both(0.03, 5.0, PACE),
+    metric("api.success", Unit::Ratio, Higher, Absolute(0.001), Requests, "owed requests answered 200 or 304 in time ÷ owed requests; a stale 200 counts").on_both(0.0, 0.005, EDGE),
+    metric("api.correct", Unit::Ratio, Higher, Absolute(0.001), Requests, "answers of the class that the replayed rules expect ÷ all but those where both are right").on_both(0.0, 0.005, EDGE),
     metric("api.latency.p50", Unit::Seconds, Lower, Relative(0.1), Requests, "median real time from due to answered"),
     metric("api.latency.p95", Unit::Seconds, Lower, Relative(0.1), Requests, "95th percentile of the real time from due to answered"),
     metric("api.latency.p99", Unit::Seconds, Lower, Relative(0.1), Requests, "99th percentile of the real time from due to answered"),
@@ -258,36 +294,36 @@ pub const METRICS: &[MetricDef] = &[
     metric("api.data_age.p99", Unit::Seconds, Lower, Relative(0.05), Requests, "99th percentile of now − CoinGecko's lastUpdated of the oldest coin of an answer"),
     metric("api.data_age.max", Unit::Seconds, Lower, Relative(0.05), Requests, "largest now − CoinGecko's lastUpdated of the oldest coin of an answer"),
 
-    metric("price.wrong", Unit::Count, Lower, Exact, Requests, "answers with a price that CoinGecko never validly published"),
-    metric("price.missing", Unit::Count, Lower, Exact, Requests, "200s that leave out a coin of which the store held a servable price"),
-    metric("price.backwards", Unit::Count, Lower, Exact, Window, "store writes and answers of one instance that go back to an older lastUpdated"),
+    metric("price.wrong", Unit::Count, Lower, Exact, Requests, "answers with a price that CoinGecko never validly published").on_both(0.0, 0.0, ALWAYS),
+    metric("price.missing", Unit::Count, Lower, Exact, Requests, "200s that leave out a coin of which the store held a servable price").on_both(0.0, 0.0, ALWAYS),
+    metric("price.backwards", Unit::Count, Lower, Exact, Window, "store writes and answers of one instance that go back to an older lastUpdated").on_both(0.0, 0.0, ALWAYS),
     metric("price.error.p50", Unit::BasisPoints, Lower, Relative(0.1), Requests, "median distance between served price and market, worst coin"),
     metric("price.error.p99", Unit::BasisPoints, Lower, Relative(0.1), Requests, "99th percentile of the distance between served price and market, worst coin"),
     metric("price.error.max", Unit::BasisPoints, Lower, Relative(0.1), Requests, "largest distance between served price and market, worst coin"),
 
-    metric("cache.memory_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share of admitted price requests served from process memory"),
-    metric("cache.store_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share served from DynamoDB"),
-    metric("cache.upstream_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share that waited for a refresh from CoinGecko, their own or another's"),
-    metric("cache.stale_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share served with a coin older than the TTL"),
-    metric("cache.none_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share for which at least one coin had nothing servable"),
-    metric("cache.hit_ratio", Unit::Ratio, Higher, Absolute(0.01), Requests, "memory + store"),
+    metric("cache.memory_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share of admitted price requests served from process memory").on_both(0.0, 0.03, EDGE),
+    metric("cache.store_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share served from DynamoDB").on_both(0.0, 0.03, EDGE),
+    metric("cache.upstream_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share that waited for a refresh from CoinGecko, their own or another's").on_both(0.0, 0.03, EDGE),
+    metric("cache.stale_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share served with a coin older than the TTL").on_both(0.0, 0.03, EDGE),
+    metric("cache.none_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share for which at least one coin had nothing servable").on_both(0.0, 0.01, EDGE),
+    metric("cache.hit_ratio", Unit::Ratio, Higher, Absolute(0.01), Requests, "memory + store").on_both(0.0, 0.03, EDGE),
     metric("cache.collapsed", Unit::Count, Neither, Relative(0.1), Requests, "answers that waited for another request's refresh, as Cache-Status says"),
 
-    metric("limit.rejected", Unit::Count, Neither, Relative(0.01), Requests, "requests answered 429"),
-    metric("limit.excess", Unit::Count, Lower, Exact, Window, "admissions that the two-counter rule, replayed, refuses even at its most generous"),
+    metric("limit.rejected", Unit::Count, Neither, Relative(0.01), Requests, "requests answered 429").on_both(0.05, 5.0, PACE),
+    metric("limit.excess", Unit::Count, Lower, Exact, Window, "admissions that the two-counter rule, replayed, refuses even at its most generous").on_both(0.0, 0.0, ALWAYS),
     metric("limit.overshoot", Unit::Ratio, Lower, Absolute(0.01), Window, "admissions of one key in its worst exact 60 s ÷ limit − 1"),
-    metric("limit.false_rejected", Unit::Count, Lower, Exact, Requests, "requests answered 429 that the replayed rule admits at every instant between send and answer"),
+    metric("limit.false_rejected", Unit::Count, Lower, Exact, Requests, "requests answered 429 that the replayed rule admits at every instant between send and answer").on_both(0.0, 0.0, ALWAYS),
     metric("limit.either", Unit::Count, Neither, Relative(0.1), Requests, "requests for which both a 429 and an admission are right"),
     metric("limit.retry_after_honest", Unit::Ratio, Higher, Exact, Requests, "429s whose Retry-After holds for a client that stays silent until then: by replay, and by the key's next request"),
 
-    metric("upstream.calls", Unit::Count, Lower, Relative(0.01), Window, "calls that reached CoinGecko, refused ones too"),
-    metric("upstream.first_tries", Unit::Count, Lower, Relative(0.01), Window, "first calls under each acquired lease"),
-    metric("upstream.retries", Unit::Count, Lower, Relative(0.01), Window, "further calls under the same lease"),
+    metric("upstream.calls", Unit::Count, Lower, Relative(0.01), Window, "calls that reached CoinGecko, refused ones too").on_both(0.15, 3.0, JITTER),
+    metric("upstream.first_tries", Unit::Count, Lower, Relative(0.01), Window, "first calls under each acquired lease").on_both(0.15, 3.0, JITTER),
+    metric("upstream.retries", Unit::Count, Lower, Relative(0.01), Window, "further calls under the same lease").on_both(0.3, 3.0, JITTER),
     metric("upstream.amplification", Unit::Factor, Lower, Relative(0.02), Window, "calls ÷ first tries"),
-    metric("upstream.per_interval.max", Unit::Count, Lower, Exact, Window, "most calls within one update interval"),
-    metric("upstream.status.<code|none>", Unit::Count, Neither, Relative(0.01), Window, "calls answered with this status; none = hung or cut"),
-    metric("upstream.concurrent_max", Unit::Count, Lower, Exact, Window, "most calls open at the same time"),
-    metric("upstream.credits", Unit::Count, Lower, Relative(0.01), Window, "calls that cost a monthly credit"),
+    metric("upstream.per_interval.max", Unit::Count, Lower, Exact, Window, "most calls within one update interval").on_both(0.0, 2.0, JITTER),
+    metric("upstream.status.<code|none>", Unit::Count, Neither, Relative(0.01), Window, "calls answered with this status; none = hung or cut").on_both(0.15, 3.0, JITTER),
+    metric("upstream.concurrent_max", Unit::Count, Lower, Exact, Window, "most calls open at the same time").on_both(0.0, 0.0, ALWAYS),
+    metric("upstream.credits", Unit::Count, Lower, Relative(0.01), Window, "calls that cost a monthly credit").on_both(0.15, 3.0, JITTER),
     metric("upstream.quota_pace", Unit::Ratio, Lower, Relative(0.02), Window, "credits × 30 d ÷ duration ÷ the plan's monthly credits"),
 
     metric("retry.delay.p50", Unit::Seconds, Neither, Relative(0.2), Window, "median real time from an answer to the retry under the same lease"),
@@ -297,18 +333,18 @@ pub const METRICS: &[MetricDef] = &[
     metric("retry.after_floor", Unit::Ratio, Higher, Exact, Window, "next calls after a Retry-After that waited at least as long as it says"),
     metric("retry.early", Unit::Count, Lower, Exact, Window, "next calls after a Retry-After that came earlier than it says"),
 
-    metric("gzip.saved", Unit::Ratio, Higher, Absolute(0.01), Requests, "1 − bytes on the wire ÷ plain bytes, over encoded answers"),
-    metric("gzip.share", Unit::Ratio, Higher, Absolute(0.01), Requests, "encoded answers ÷ 200s"),
+    metric("gzip.saved", Unit::Ratio, Higher, Absolute(0.01), Requests, "1 − bytes on the wire ÷ plain bytes, over encoded answers").on_both(0.0, 0.02, DIGITS),
+    metric("gzip.share", Unit::Ratio, Higher, Absolute(0.01), Requests, "encoded answers ÷ 200s").on_both(0.0, 0.02, PACE),
 
-    metric("update.runs", Unit::Count, Neither, Exact, Window, "update processes that ended"),
-    metric("update.succeeded", Unit::Count, Higher, Exact, Window, "update processes that ended well"),
-    metric("update.written", Unit::Count, Higher, Relative(0.01), Window, "prices stored under an updater's lease"),
+    metric("update.runs", Unit::Count, Neither, Exact, Window, "update processes that ended").on_both(0.0, 1.0, START),
+    metric("update.succeeded", Unit::Count, Higher, Exact, Window, "update processes that ended well").on_both(0.0, 1.0, START),
+    metric("update.written", Unit::Count, Higher, Relative(0.01), Window, "prices stored under an updater's lease").on_both(0.02, 50.0, START),
     metric("update.gap_max", Unit::Seconds, Lower, Relative(0.02), Window, "longest time without a stored write of a symbol, ends included"),
 
-    metric("store.reads", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that read"),
-    metric("store.writes", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that write"),
-    metric("store.rcu", Unit::Count, Lower, Relative(0.02), Window, "read capacity units"),
-    metric("store.wcu", Unit::Count, Lower, Relative(0.02), Window, "write capacity units"),
+    metric("store.reads", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that read").on_both(0.05, 20.0, EDGE),
+    metric("store.writes", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that write").on_both(0.05, 20.0, PACE),
+    metric("store.rcu", Unit::Count, Lower, Relative(0.02), Window, "read capacity units").on_both(0.05, 30.0, EDGE),
+    metric("store.wcu", Unit::Count, Lower, Relative(0.02), Window, "write capacity units").on_both(0.05, 60.0, PACE),
     elsewhere("store.throttled", Unit::Count, Lower, "it needs a store that throttles", "requests to DynamoDB that were throttled"),
 
     elsewhere("lambda.invocations", Unit::Count, Neither, LAMBDA, "invocations"),

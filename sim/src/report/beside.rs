@@ -76,8 +76,10 @@ impl Beside {
     /// The table for a terminal: as wide as its columns, 80 for up to four of them.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = format!("{:NAME$}", self.scenario);
-        for column in &self.columns {
+        let mut text = format!("{}\n", self.scenario);
+        let (key, columns) = self.key_and_values();
+        let _ = write!(text, "{:NAME$}", format!("  {key}"));
+        for column in &columns {
             let _ = write!(text, " {:>VALUE$}", tail(column));
         }
         text.push('\n');
@@ -96,6 +98,18 @@ impl Beside {
         let same = self.compared - self.rows.len();
         let _ = writeln!(text, "  {same} of {} metrics do not differ", self.compared);
         text
+    }
+
+    /// The key that tells the columns apart and its values, when it is one and the same; else no key and the columns.
+    fn key_and_values(&self) -> (&str, Vec<&str>) {
+        let first = self.columns.first().map_or("", String::as_str);
+        let length = first.find('=').map_or(0, |at| at + 1);
+        let key = &first[..length];
+        if !key.is_empty() && self.columns.iter().all(|column| column.starts_with(key) && !column.contains(' ')) {
+            let values = self.columns.iter().map(|column| &column[length..]).collect();
+            return (&key[..length - 1], values);
+        }
+        ("", self.columns.iter().map(String::as_str).collect())
     }
 
     /// The table for `summary.md`.
@@ -187,7 +201,7 @@ mod tests {
         };
         let beside = Beside {
             scenario: "coingecko-outage-2h".to_owned(),
-            columns: vec!["price_retention=1h".to_owned(), "4h".to_owned()],
+            columns: vec!["stack.price_retention=1h".to_owned(), "stack.price_retention=4h".to_owned()],
             passed: vec![false, true],
             rows: vec![
                 row("api.success", Unit::Ratio, &[Some(0.97), Some(1.0)]),
@@ -195,7 +209,22 @@ mod tests {
             ],
             compared: 40,
         };
-        insta::assert_snapshot!(beside.text());
-        insta::assert_snapshot!(beside.markdown());
+        insta::assert_snapshot!(beside.text(), @"
+        coingecko-outage-2h
+          stack.price_retention              1h           4h
+          verdict                        FAILED       passed
+          api.success                       97%         100%
+          retry.delay.p50                     –        120ms
+          38 of 40 metrics do not differ
+        ");
+        insta::assert_snapshot!(beside.markdown(), @"
+        ### coingecko-outage-2h
+
+        | | stack.price_retention=1h | stack.price_retention=4h |
+        |---|---:|---:|
+        | verdict | FAILED | passed |
+        | `api.success` | 97% | 100% |
+        | `retry.delay.p50` | – | 120ms |
+        ");
     }
 }

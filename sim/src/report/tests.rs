@@ -391,11 +391,11 @@ fn the_summary_fits_a_comment() {
 
 #[test]
 fn junit_has_a_suite_for_each_scenario() {
-    let xml = junit_xml(&[entry(true), broken()]).expect("it can be written");
-    insta::assert_snapshot!(xml, @r##"
+    let xml = junit_xml(&[entry(true), broken()], &[]).expect("it can be written");
+    insta::assert_snapshot!(xml, @r#"
     <?xml version="1.0" encoding="UTF-8"?>
     <testsuites name="crypto-watch-sim" tests="7" skipped="1" failures="2" errors="1">
-        <testsuite name="steady" tests="6" skipped="1" errors="0" failures="2" time="10.500">
+        <testsuite name="steady, real clock" tests="6" skipped="1" errors="0" failures="2" time="10.500">
             <properties>
                 <property name="seed" value="42"/>
                 <property name="clock" value="real"/>
@@ -429,7 +429,7 @@ fn junit_has_a_suite_for_each_scenario() {
             </testcase>
         </testsuite>
     </testsuites>
-    "##);
+    "#);
 }
 
 #[test]
@@ -469,7 +469,7 @@ fn files_appear_whole_and_leave_nothing_beside_them() {
     let folder = out.path().join("steady/real");
     write_scenario(&folder, &played(false)).expect("it can be written");
     write_scenario(&folder, &played(true)).expect("it can be written again");
-    write_suite(out.path(), &[entry(true)]).expect("it can be written");
+    write_suite(out.path(), &[entry(true)], &Together::default()).expect("it can be written");
     let names = |folder: &std::path::Path| {
         let entries = std::fs::read_dir(folder).expect("the folder is there").flatten();
         let mut names: Vec<String> = entries

@@ -120,7 +120,7 @@ impl TwoProcesses {
                 admitted,
                 count,
             } => {
-                assert_eq!(key_id, key, "there is one key");
+                assert_eq!(*key_id, *key, "there is one key");
                 let elapsed_ms = (clock.wall_ms(at_us) - window * WINDOW_MS) as f64;
                 Some(Counted {
                     window,
