@@ -130,9 +130,11 @@ impl Drop for Stub {
 mod tests {
     use super::*;
 
-    /// Calls, and what is told of them: status and duration, µs.
-    fn calls() -> (Arc<Calls>, Arc<Mutex<Vec<(u16, u64)>>>) {
-        let told = Arc::new(Mutex::new(Vec::new()));
+    /// What is told of calls: status and duration, µs.
+    type Told = Arc<Mutex<Vec<(u16, u64)>>>;
+
+    fn calls() -> (Arc<Calls>, Told) {
+        let told = Told::default();
         let witness: Witness = {
             let told = Arc::clone(&told);
             Arc::new(move |call: UpstreamCall| {

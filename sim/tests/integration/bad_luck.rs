@@ -78,7 +78,10 @@ fn assert_broken_off(folder: &Folder, said: &str) {
     let report = folder.report("tiny");
     assert_eq!(report["verdict"], "failed", "{said}");
     let requests = report["metrics"]["api.requests"]["value"].as_f64();
-    assert!(requests.is_some_and(|requests| requests > 0.0), "{requests:?}\n{said}");
+    assert!(
+        requests.is_some_and(|requests| requests > 0.0),
+        "{requests:?}\n{said}"
+    );
     let notes = report["notes"].as_array().expect("notes");
     let broke_off = |note: &serde_json::Value| note.as_str().is_some_and(|note| note.contains("broke off"));
     assert!(notes.iter().any(broke_off), "{notes:?}");

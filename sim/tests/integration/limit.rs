@@ -117,7 +117,10 @@ async fn an_even_client_at_twice_its_limit_gets_nearly_all_of_it() {
 
     let windows = check(LIMIT, &stack.stop().await, SPEED);
     let first = clock.start_ms() / WINDOW_MS + begin.as_millis() as i64 / WINDOW_MS + WINDOWS.0;
-    let admitted: u32 = windows.range(first..first + WINDOWS.1).map(|(_, count)| count).sum();
+    let admitted: u32 = windows
+        .range(first..first + WINDOWS.1)
+        .map(|(_, count)| count)
+        .sum();
     // 1 − 1/L of L in each window; a request that this machine sent late may cost one.
     let least = WINDOWS.1 * i64::from(LIMIT - 1) - late;
     assert!(

@@ -29,10 +29,16 @@ fn list_tells_what_can_be_played() {
     for row in rows {
         let name = row["name"].as_str().expect("a name");
         assert!(listed.contains(name), "{name} is in both lists");
-        assert!(row["about"].as_str().is_some_and(|about| !about.is_empty()), "{row}");
+        assert!(
+            row["about"].as_str().is_some_and(|about| !about.is_empty()),
+            "{row}"
+        );
     }
     let metrics = told(&["list", "--metrics"]);
-    assert!(metrics.lines().any(|line| line.starts_with("api.success ")), "{metrics}");
+    assert!(
+        metrics.lines().any(|line| line.starts_with("api.success ")),
+        "{metrics}"
+    );
 }
 
 #[test]
@@ -52,9 +58,17 @@ fn schema_prints_what_is_published() {
 #[test]
 fn doctor_finds_everything_where_all_binaries_are() {
     let report = told(&["doctor"]);
-    for what in ["crypto-watch-sim", "crypto-watch-api", "crypto-watch-update", "crypto-watch-load", "loopback"] {
+    for what in [
+        "crypto-watch-sim",
+        "crypto-watch-api",
+        "crypto-watch-update",
+        "crypto-watch-load",
+        "loopback",
+    ] {
         assert!(
-            report.lines().any(|line| line.starts_with(&format!("ok  {what} "))),
+            report
+                .lines()
+                .any(|line| line.starts_with(&format!("ok  {what} "))),
             "{what}:\n{report}"
         );
     }

@@ -64,9 +64,8 @@ fn worst_minute(seen: &[Counted]) -> usize {
         .map(|counted| (counted.window * WINDOW_MS) as f64 + counted.elapsed_ms)
         .collect();
     at_ms.sort_by(f64::total_cmp);
-    let within = |(first, start): (usize, &f64)| {
-        at_ms.partition_point(|at| *at < start + WINDOW_MS as f64) - first
-    };
+    let within =
+        |(first, start): (usize, &f64)| at_ms.partition_point(|at| *at < start + WINDOW_MS as f64) - first;
     at_ms.iter().enumerate().map(within).max().unwrap_or(0)
 }
 
@@ -106,7 +105,10 @@ fn the_worst_minute_is_found_wherever_it_begins() {
         .chain(admissions(9, 5, 0.0, 1_000.0))
         .collect();
     assert_eq!(worst_minute(&seen), 50);
-    let refused = seen.iter().map(|counted| Counted { admitted: false, ..*counted });
+    let refused = seen.iter().map(|counted| Counted {
+        admitted: false,
+        ..*counted
+    });
     assert_eq!(worst_minute(&refused.collect::<Vec<_>>()), 0);
     assert_eq!(worst_minute(&[]), 0);
 }
