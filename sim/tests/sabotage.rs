@@ -52,7 +52,7 @@ fn each_break_fails_exactly_the_scenario_that_guards_it() {
     for sabotage in &SABOTAGES {
         let out = tempfile::tempdir().expect("a temporary folder");
         let run = Command::new(env!("CARGO_BIN_EXE_crypto-watch-sim"))
-            .args(["run", "smoke", "--out"])
+            .args(["run", "smoke", "--clock", "real", "--out"])
             .arg(out.path())
             .args(sabotage.flags)
             .output()

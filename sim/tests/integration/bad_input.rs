@@ -78,7 +78,7 @@ fn too_high_a_factor_names_the_largest_usable_one() {
     let folder = Folder::new();
     let fault = "[[fault]]\nname = \"stuck\"\ntarget = \"coingecko\"\nat = \"1m\"\nfor = \"30s\"\nkind = \"hang\"\nat_most = \"20s\"";
     folder.scenario("tiny.toml", &scenario("2m", fault));
-    let Finished { code, stderr, .. } = folder.run(&["tiny.toml", "--compress", "60"]);
+    let Finished { code, stderr, .. } = folder.run_real(&["tiny.toml", "--compress", "60"]);
     insta::assert_snapshot!(stderr, @"error: tiny: --compress 60 is too fast: a request may wait 15.6s of real time, which would be 936s on the wall clock, more than a fifth of cache_ttl 300s; the largest usable factor is 3");
     assert_eq!(code, Some(2));
 }

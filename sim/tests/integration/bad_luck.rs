@@ -15,7 +15,7 @@ pub(crate) fn copy_alone(folder: &Folder) -> std::path::PathBuf {
 }
 
 fn run_of(folder: &Folder, program: &Path) -> Finished {
-    folder.finish(&mut folder.command_of(program, &["run", "steady", "--out", "out"]))
+    folder.finish(&mut folder.command_of(program, &["run", "steady", "--clock", "real", "--out", "out"]))
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_second_run_into_the_same_folder_is_kept_out() {
     let folder = Folder::new();
     folder.scenario("tiny.toml", &scenario("30m", ""));
     let running = Running::start(&folder, &["tiny.toml", "--compress", "60"]);
-    let Finished { code, stderr, .. } = folder.run(&["tiny.toml"]);
+    let Finished { code, stderr, .. } = folder.run_real(&["tiny.toml"]);
     insta::assert_snapshot!(stderr, @"error: another run is writing to out; wait until it ends or choose another folder with --out");
     assert_eq!(code, Some(3));
     running.signal(Signal::INT);

@@ -53,11 +53,16 @@ impl Folder {
         command
     }
 
-    /// Runs `run` with these arguments and its results in this folder.
+    /// Runs `run` with these arguments, in virtual time, and its results in this folder.
     pub(crate) fn run(&self, args: &[&str]) -> Finished {
         let mut all = vec!["run", "--out", "out"];
         all.extend(args);
         self.finish(&mut self.command(&all))
+    }
+
+    /// The same on the real clock.
+    pub(crate) fn run_real(&self, args: &[&str]) -> Finished {
+        self.run(&[&["--clock", "real"], args].concat())
     }
 
     pub(crate) fn finish(&self, command: &mut Command) -> Finished {
@@ -78,9 +83,14 @@ impl Folder {
         String::from_utf8_lossy(text).replace(&path, "[folder]")
     }
 
-    /// The report of a play, read.
+    /// The report of a play on the real clock, read.
     pub(crate) fn report(&self, play: &str) -> serde_json::Value {
-        let path = self.out().join(play).join("real/report.json");
+        self.report_on(play, "real")
+    }
+
+    /// The report of a play on a clock, read.
+    pub(crate) fn report_on(&self, play: &str, clock: &str) -> serde_json::Value {
+        let path = self.out().join(play).join(clock).join("report.json");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         serde_json::from_str(&text).expect("report.json is JSON")
     }
@@ -94,9 +104,9 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a run and waits until its stack is ready.
+    /// Starts a run on the real clock and waits until its stack is ready.
     pub(crate) fn start(folder: &Folder, args: &[&str]) -> Self {
-        let mut all = vec!["run", "--out", "out"];
+        let mut all = vec!["run", "--clock", "real", "--out", "out"];
         all.extend(args);
         let mut child = folder
             .command(&all)

@@ -5,5 +5,6 @@ mod bad_luck;
 mod harness;
 mod limit;
 mod results;
+mod virtual_time;
 mod store;
 mod told;

@@ -16,7 +16,7 @@ fn a_check_without_samples_fails() {
         .find(|line| line.contains("retry.delay.p50"))
         .expect("the check is shown");
     assert!(failed.contains("no samples"), "{failed}");
-    let command = "crypto-watch-sim run tiny.toml --seed 7 --compress 120";
+    let command = "crypto-watch-sim run tiny.toml --clock virtual --seed 7";
     assert!(
         stdout.contains(command),
         "how to play it again is shown:\n{stdout}"
@@ -30,7 +30,7 @@ fn a_run_that_holds_leaves_its_files_and_exits_with_0() {
         "tiny.toml",
         &scenario("4m", "[[expect]]\ncheck = \"api.success >= 99%\""),
     );
-    let Finished { code, stdout, stderr } = folder.run(&["tiny.toml", "--set", "seed=9"]);
+    let Finished { code, stdout, stderr } = folder.run_real(&["tiny.toml", "--set", "seed=9"]);
     assert_eq!(code, Some(0), "{stdout}\n{stderr}");
     for file in [
         "junit.xml",
@@ -64,7 +64,7 @@ fn each_value_of_a_key_that_is_set_twice_is_played() {
     assert_eq!(code, Some(0), "{stdout}\n{stderr}");
     for value in ["50_min", "60_min"] {
         assert_eq!(
-            folder.report(&format!("tiny@stack.rate_limit={value}"))["verdict"],
+            folder.report_on(&format!("tiny@stack.rate_limit={value}"), "virtual")["verdict"],
             "passed"
         );
     }
