@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fmt::Write,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -34,10 +33,11 @@ const KEPT_KEYS: usize = 10_000;
 /// The identity of a secret.
 #[must_use]
 pub fn key_id(secret: &str) -> KeyId {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(secret.as_bytes()) {
-        // Writing into a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
+        hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        hex.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
     KeyId::new(&hex)
 }

@@ -28,16 +28,14 @@ pub(super) async fn exchange(State(app): State<Arc<App>>, request: Request, next
         || format!("{:016x}", app.rng.next_u64()),
         |id| id.0.as_ref().to_owned(),
     );
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let head = request.method() == Method::HEAD;
     let span = tracing::info_span!("request", request_id = id);
     let mut response = next.run(request).instrument(span.clone()).await;
     let _in = span.enter();
     complete(&mut response, &id, head);
-    record(&app, &response, &id, &route, head, started);
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    record(&app, &response, &id, route, head, started);
     response
 }
 
