@@ -271,31 +271,29 @@ impl CacheClaim {
     /// Reads a header value such as `cryptowatch; hit; ttl=240; detail=memory`.
     #[must_use]
     pub fn of(header: &str) -> Self {
-        let has = |name: &str, value: Option<&str>| {
-            header
-                .split(';')
-                .map(str::trim)
-                .any(|part| match (part.split_once('='), value) {
-                    (Some((key, found)), Some(value)) => key == name && found.trim_matches('"') == value,
-                    (None, None) => part == name,
-                    (Some(_), None) | (None, Some(_)) => false,
-                })
-        };
-        let detail = |value: &str| has("detail", Some(value));
-        if has("hit", None) {
-            return match () {
-                () if detail("memory") => Self::Memory,
-                () if detail("store") => Self::Store,
-                () if detail("stale-while-revalidate") || detail("stale-if-error") => Self::Stale,
-                () => Self::None,
-            };
+        let (mut hit, mut detail, mut forwarded) = (false, None, None);
+        let (mut collapsed, mut stored) = (false, false);
+        for part in header.split(';').map(str::trim) {
+            match part {
+                "hit" => hit = true,
+                "collapsed" => collapsed = true,
+                "stored" => stored = true,
+                _ => {
+                    let value = |name: &str| Some(part.strip_prefix(name)?.trim_matches('"'));
+                    detail = value("detail=").or(detail);
+                    forwarded = value("fwd=").or(forwarded);
+                }
+            }
         }
-        let forwarded = has("fwd", Some("miss")) || has("fwd", Some("stale"));
-        match () {
-            () if forwarded && has("collapsed", None) => Self::Collapsed,
-            () if forwarded && has("stored", None) => Self::Fetched,
-            () if has("fwd", Some("miss")) => Self::Nothing,
-            () => Self::None,
+        match (hit, detail, forwarded) {
+            (true, Some("memory"), _) => Self::Memory,
+            (true, Some("store"), _) => Self::Store,
+            (true, Some("stale-while-revalidate" | "stale-if-error"), _) => Self::Stale,
+            (true, ..) => Self::None,
+            (false, _, Some("miss" | "stale")) if collapsed => Self::Collapsed,
+            (false, _, Some("miss" | "stale")) if stored => Self::Fetched,
+            (false, _, Some("miss")) => Self::Nothing,
+            (false, ..) => Self::None,
         }
     }
 }
