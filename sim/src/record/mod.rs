@@ -12,6 +12,7 @@ mod recorder;
 mod recording;
 mod requests;
 mod served;
+mod spelling;
 mod store_totals;
 mod timing;
 mod upstream;
