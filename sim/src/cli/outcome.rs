@@ -133,8 +133,6 @@ fn effective_stack(play: &Play) -> EffectiveStack {
         terms.keyed
     };
     EffectiveStack {
-        cache_ttl: play.config.cache_ttl,
-        rate_limit: stack.rate_limit,
         update_every: stack.update_every,
         update_phase: Schedule::of(stack, play.seed).phase,
         credits_per_month: allowance.per_month,

@@ -9,9 +9,10 @@ use scenarios::format::{
 use super::{
     compute,
     evidence::Evidence,
-    metrics::{MetricDef, Unit, find},
+    metrics::{Unit, find},
     verdict::{Origin, Outcome, Severity},
 };
+use crate::record::View;
 
 /// Each expectation that is judged on the real clock, in file order.
 pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<Outcome> {
@@ -31,8 +32,10 @@ fn outcome(evidence: &Evidence<'_>, expect: &Expect) -> Outcome {
     let limit = check.limit.value();
     let found = find(&check.metric);
     let unit = found.map_or(Unit::Count, |(def, _)| def.unit);
-    let lens = evidence.lens(scenario.window_of(expect), expect.filter.as_ref());
-    let actual = found.and_then(|(def, part): (&MetricDef, &str)| compute::value(def, part, &lens));
+    let lens = evidence.part(View::of(scenario, expect));
+    let actual = found
+        .zip(lens)
+        .and_then(|((def, part), lens)| compute::value(def, part, &lens));
     let held = actual.is_some_and(|actual| check.op.holds(actual, limit));
     Outcome {
         check: check.text.clone(),

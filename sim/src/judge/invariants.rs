@@ -113,11 +113,7 @@ fn loads_played(evidence: &Evidence<'_>) -> Outcome {
     let mut wrong = Vec::new();
     for (index, load) in evidence.scenario.loads.iter().enumerate() {
         let key = u16::try_from(index).unwrap_or(u16::MAX);
-        let recorded = recording
-            .requests
-            .iter()
-            .filter(|request| request.load == key)
-            .count() as u64;
+        let recorded = recording.requests.get(&key).copied().unwrap_or(0);
         match recording.loads.get(&key) {
             None => wrong.push(format!("load `{}` did not end", load.name)),
             Some(end) if end.dropped > 0 => {

@@ -281,9 +281,6 @@ fn facts(played: &Played) -> String {
     if let Some(rss) = facts.api_peak_rss_bytes {
         parts.push(format!("API peak {:.1} MB", rss as f64 / 1e6));
     }
-    parts.push(format!(
-        "recording {:.0} B a request",
-        facts.recording.bytes_per_request
-    ));
+    parts.push(format!("recording {:.1} MB", facts.recording.bytes as f64 / 1e6));
     wrapped("this run       ", &parts.join(", "))
 }

@@ -190,7 +190,7 @@ fn a_pass_on_the_terminal() {
     retry delays   p50 81ms, p99 –, longest –; Retry-After kept 100%
     gzip           71.2% saved, 100% of 200s encoded, 123456 bytes sent
     this run       10.5 s of real time at 120×, stack ready in 123 ms, API peak 21.5
-                   MB, recording 0 B a request
+                   MB, recording 0.0 MB
     note: the service logged 3 lines at WARN, first: [api-0] CoinGecko refused |
           twice
     "##);
@@ -224,7 +224,7 @@ fn a_failure_on_the_terminal() {
     retry delays   p50 81ms, p99 –, longest –; Retry-After kept 100%
     gzip           71.2% saved, 100% of 200s encoded, 123456 bytes sent
     this run       10.5 s of real time at 120×, stack ready in 123 ms, API peak 21.5
-                   MB, recording 0 B a request
+                   MB, recording 0.0 MB
     note: the service logged 3 lines at WARN, first: [api-0] CoinGecko refused |
           twice
 

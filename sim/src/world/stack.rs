@@ -20,7 +20,7 @@ use crate::{
         Engine, EngineConfig, MountOptions, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount,
     },
     faults::{Timeline, Touches},
-    record::{Recorder, RecordingSetup, Timing, event::Event},
+    record::{Recorder, RecordingSetup, Timing, View, event::Event},
     seed::Seed,
     store::{
         cost::FrontCost,
@@ -288,6 +288,9 @@ fn recording_setup(
     let key_ids = |secrets: &Vec<String>| secrets.iter().map(|secret| table::key_id(secret)).collect();
     RecordingSetup {
         timing: Timing::of(clock, spec.scenario.duration),
+        lag: RecordingSetup::REAL_LAG,
+        views: View::asked_by(&spec.scenario),
+        rate_limit: spec.scenario.stack.rate_limit,
         cache_ttl: spec.config.cache_ttl,
         symbols: symbols(&spec.config),
         key_ids: keys.iter().map(key_ids).collect(),
