@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use scenarios::format::model::Plan;
+use scenarios::format::model::{ClockKind, Plan};
 
 use crate::{
     cli::{exit::Exit, plan::Play},
@@ -12,6 +12,9 @@ use crate::{
     schedule::Schedule,
     world::{Ended, Played, Remains},
 };
+
+/// The clock that scenarios are played on.
+const CLOCK: ClockKind = ClockKind::Real;
 
 /// What became of one play.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl Outcome {
         provenance: &Provenance,
     ) -> Self {
         let recording = remains.recorder.finish();
-        let mut verdict = judge::judge(&play.scenario, &recording, &effective_stack(play));
+        let mut verdict = judge::judge(&play.scenario, &recording, &effective_stack(play), CLOCK);
         if !played.killed.is_empty() {
             verdict.notes.insert(
                 0,
@@ -75,9 +78,9 @@ impl Outcome {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
         let facts = RunFacts::new(&recording, &measured, provenance);
-        let mut document =
-            report::Played::real(&play.scenario, play.seed.0, verdict, facts, play.command.clone())
-                .with_overrides(play.overrides.clone());
+        let command = play.command.clone();
+        let mut document = report::Played::new(&play.scenario, CLOCK, play.seed.0, verdict, facts, command)
+            .with_overrides(play.overrides.clone());
         document.scenario.clone_from(&play.name);
         Self {
             name: play.name.clone(),
@@ -114,6 +117,7 @@ fn break_off(verdict: &mut Verdict, ended: &Ended) {
         unit: Unit::Count,
         actual: None,
         limit: None,
+        judged: true,
         held: false,
         margin: String::new(),
         why: Some(ended.headline()),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use scenarios::format::Scenario;
+use scenarios::format::{Scenario, model::ClockKind};
 
 use super::{
     EffectiveStack,
@@ -16,17 +16,25 @@ pub(super) struct Evidence<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) recording: &'a Recording,
     pub(super) stack: &'a EffectiveStack,
+    /// The clock that it was played on.
+    pub(super) clock: ClockKind,
     /// The calls to CoinGecko with their place under a lease, by arrival.
     pub(super) tries: Vec<Try>,
 }
 
 impl<'a> Evidence<'a> {
-    pub(super) fn new(scenario: &'a Scenario, recording: &'a Recording, stack: &'a EffectiveStack) -> Self {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        recording: &'a Recording,
+        stack: &'a EffectiveStack,
+        clock: ClockKind,
+    ) -> Self {
         let tries = attribute(&recording.calls, recording.leases.tenures());
         Self {
             scenario,
             recording,
             stack,
+            clock,
             tries,
         }
     }

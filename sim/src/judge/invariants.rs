@@ -50,6 +50,7 @@ fn counted(check: String, actual: f64, why: Option<String>, unit: Unit) -> Outco
         unit,
         actual: Some(actual),
         limit: Some(0.0),
+        judged: true,
         held,
         margin: if held {
             "exactly".to_owned()

@@ -28,7 +28,7 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
-use scenarios::format::Scenario;
+use scenarios::format::{Scenario, model::ClockKind};
 
 pub use check::diagnose;
 pub use stack::EffectiveStack;
@@ -37,11 +37,16 @@ pub use verdict::{Claim, Measured, Origin, Outcome, Series, Severity, Verdict};
 use self::evidence::{Evidence, Lens};
 use crate::record::Recording;
 
-/// Judges a recording of `scenario`, played on the real clock. [`diagnose`] has found no fault with its checks, and
-/// the recording was told what they are about ([`View::asked_by`](crate::record::View::asked_by)).
+/// Judges a recording of `scenario`, played on `clock`. [`diagnose`] has found no fault with its checks, and the
+/// recording was told what they are about ([`View::asked_by`](crate::record::View::asked_by)).
 #[must_use]
-pub fn judge(scenario: &Scenario, recording: &Recording, stack: &EffectiveStack) -> Verdict {
-    let evidence = Evidence::new(scenario, recording, stack);
+pub fn judge(
+    scenario: &Scenario,
+    recording: &Recording,
+    stack: &EffectiveStack,
+    clock: ClockKind,
+) -> Verdict {
+    let evidence = Evidence::new(scenario, recording, stack, clock);
     let whole = evidence.whole();
     let claims = claims::compare(&whole);
     let mut expectations = expectations::judge(&evidence);
@@ -73,6 +78,7 @@ fn all_metrics(lens: &Lens<'_>) -> BTreeMap<String, Measured> {
                     Measured {
                         value,
                         unit: def.unit,
+                        modelled: def.modelled && lens.evidence.clock == ClockKind::Virtual,
                     },
                 );
             }

@@ -1,13 +1,22 @@
 //! What a reader of a verdict should know besides the numbers.
 
+use scenarios::format::model::ClockKind;
+
 use super::evidence::Evidence;
 use crate::record::NoAnswer;
+
+/// What every verdict on virtual time says.
+const VIRTUAL: &str = "virtual time tells counts, order, ages and the service's own waits; CPU time and sockets are not \
+                       in it, and latencies are modelled, not judged";
 
 /// Remarks on the run, most important first.
 pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
     let recording = evidence.recording;
     let tally = recording.tallies.whole();
     let mut notes = Vec::new();
+    if evidence.clock == ClockKind::Virtual {
+        notes.push(VIRTUAL.to_owned());
+    }
     for (level, count) in recording.log_counts.iter().rev() {
         let example = recording.logs.iter().find(|log| log.level == *level);
         let example = example

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use scenarios::{
-    format::{Alone, Scenario, parse},
+    format::{Alone, Scenario, model::ClockKind, parse},
     wire::{RequestLine, ServedPrice},
 };
 
@@ -100,8 +100,12 @@ impl Stage {
     }
 
     fn judge(&self) -> Verdict {
+        self.judge_on(ClockKind::Real)
+    }
+
+    fn judge_on(&self, clock: ClockKind) -> Verdict {
         let recording = self.recorder.clone().finish();
-        judge(&self.scenario, &recording, &self.stack)
+        judge(&self.scenario, &recording, &self.stack, clock)
     }
 
     fn metric(&self, name: &str) -> Option<f64> {
@@ -608,6 +612,73 @@ fn windows_and_filters_narrow_what_is_judged() {
 }
 
 #[test]
+fn each_clock_judges_its_own_expectations_and_virtual_time_no_latency() {
+    let stage = |more: &str| {
+        let mut stage = Stage::new(&format!(
+            r#"
+            [[expect]]
+            check = "api.requests == 1"
+            clock = "real"
+            [[expect]]
+            check = "api.requests == 2"
+            clock = "virtual"
+            [[expect]]
+            check = "api.latency.max <= 1ms"
+            {more}
+            "#
+        ));
+        stage.request(100, |_| {});
+        stage
+    };
+    let own = |verdict: &Verdict| -> Vec<(String, bool, bool)> {
+        let own = verdict
+            .expectations
+            .iter()
+            .filter(|o| o.origin == Origin::Scenario);
+        own.map(|o| (o.check.clone(), o.judged, o.held)).collect()
+    };
+    let told = |check: &str, judged, held| (check.to_owned(), judged, held);
+    let real = stage("").judge();
+    assert_eq!(
+        own(&real),
+        [
+            told("api.requests == 1", true, true),
+            told("api.latency.max <= 1ms", true, false)
+        ]
+    );
+    assert!(!real.metrics["api.latency.max"].modelled);
+    let simulated = stage("").judge_on(ClockKind::Virtual);
+    assert_eq!(
+        own(&simulated),
+        [
+            told("api.requests == 2", true, false),
+            told("api.latency.max <= 1ms", false, true)
+        ]
+    );
+    let latency = &simulated.expectations[1];
+    assert_eq!(
+        (latency.actual, latency.margin.as_str()),
+        (Some(0.01), "modelled, not judged")
+    );
+    assert!(simulated.metrics["api.latency.max"].modelled);
+    assert!(!simulated.metrics["api.requests"].modelled);
+    assert!(simulated.failed().all(|outcome| outcome.judged));
+    assert!(
+        simulated.notes[0].contains("latencies are modelled"),
+        "{:?}",
+        simulated.notes
+    );
+    let rules = |verdict: &Verdict| {
+        let rules = verdict
+            .expectations
+            .iter()
+            .filter(|o| o.origin == Origin::Invariant);
+        rules.map(|o| o.check.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(&simulated), rules(&real), "the rules hold on both");
+}
+
+#[test]
 fn what_the_recording_was_not_told_of_has_no_samples() {
     let mut stage = Stage::new("");
     stage.request(100, |_| {});
@@ -647,10 +718,13 @@ check = "lambda.errors == 0"
 [[expect]]
 check = "upstream.calls == 1"
 where = "journey=first"
+[[expect]]
+check = "api.latency.p99 <= 1s"
+clock = "virtual"
 "#,
     );
     let Err(found) = diagnose(&wrong) else {
-        panic!("four mistakes")
+        panic!("five mistakes")
     };
     insta::assert_snapshot!(found, @r##"
     error: unknown metric `api.sucess`
@@ -676,6 +750,12 @@ where = "journey=first"
        |
     32 | where = "journey=first"
        |         ^^^^^^^^^^^^^^^ it is not counted by request; `during` narrows it
+
+    error: `api.latency.p99` is never judged on the virtual clock
+       --> stage.toml:34:10
+       |
+    34 | check = "api.latency.p99 <= 1s"
+       |          ^^^^^^^^^^^^^^^ it is modelled there; leave out `clock`, or write `clock = "real"`
     "##);
     assert_eq!(
         diagnose(&scenario(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scenarios::format::Scenario;
+use scenarios::format::{Scenario, model::ClockKind};
 
 use super::RunFacts;
 use crate::judge::Verdict;
@@ -42,10 +42,11 @@ pub struct Played {
 }
 
 impl Played {
-    /// What is reported about `scenario`, played on the real clock with `seed`.
+    /// What is reported about `scenario`, played on `clock` with `seed`.
     #[must_use]
-    pub fn real(
+    pub fn new(
         scenario: &Scenario,
+        clock: ClockKind,
         seed: u64,
         verdict: Verdict,
         facts: RunFacts,
@@ -55,7 +56,10 @@ impl Played {
             scenario: scenario.name.clone(),
             about: scenario.about.clone(),
             seed,
-            clock: "real",
+            clock: match clock {
+                ClockKind::Real => "real",
+                ClockKind::Virtual => "virtual",
+            },
             start: scenario.start,
             duration: scenario.duration,
             overrides: Vec::new(),
