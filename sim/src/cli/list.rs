@@ -45,6 +45,7 @@ struct ListedMetric {
     meaning: &'static str,
     limit: &'static str,
     measured: bool,
+    modelled: bool,
 }
 
 /// Lists what a check may name.
@@ -57,6 +58,7 @@ pub fn metrics(json: bool) -> Exit {
             meaning: metric.meaning,
             limit: metric.unit.example(),
             measured: metric.stack == Stack::Any,
+            modelled: metric.modelled,
         })
         .collect();
     if json {
@@ -66,7 +68,12 @@ pub fn metrics(json: bool) -> Exit {
         let ListedMetric {
             name, meaning, limit, ..
         } = metric;
-        format!("{name:<26} {meaning}; compare with {limit}")
+        let modelled = if metric.modelled {
+            "; not judged in virtual time"
+        } else {
+            ""
+        };
+        format!("{name:<26} {meaning}; compare with {limit}{modelled}")
     });
     printer::result(&lines.collect::<Vec<_>>().join("\n"));
     Exit::Held

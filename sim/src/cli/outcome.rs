@@ -72,7 +72,7 @@ impl Outcome {
             stack_ready_ms,
             wall,
         } = ending;
-        let mut verdict = judge::judge(&play.scenario, &recording, &effective_stack(play));
+        let mut verdict = judge::judge(&play.scenario, &recording, &effective_stack(play), play.on.kind());
         if !killed.is_empty() {
             verdict.notes.insert(
                 0,
@@ -162,6 +162,7 @@ fn break_off(verdict: &mut Verdict, ended: &Ended) {
         unit: Unit::Count,
         actual: None,
         limit: None,
+        judged: true,
         held: false,
         margin: String::new(),
         why: Some(ended.headline()),
@@ -181,8 +182,6 @@ fn effective_stack(play: &Play) -> EffectiveStack {
         terms.keyed
     };
     EffectiveStack {
-        cache_ttl: play.config.cache_ttl,
-        rate_limit: stack.rate_limit,
         update_every: stack.update_every,
         update_phase: Schedule::of(stack, play.seed).phase,
         credits_per_month: allowance.per_month,

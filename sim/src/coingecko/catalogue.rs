@@ -117,7 +117,10 @@ impl Catalogue {
 
     /// What the service means by `symbol`, or by an id of its own choice.
     pub fn supported(&self, symbol: &str) -> Option<&Coin> {
-        let index = self.supported.get(&symbol.to_ascii_uppercase());
+        let index = self
+            .supported
+            .get(symbol)
+            .or_else(|| self.supported.get(&symbol.to_ascii_uppercase()));
         index
             .and_then(|index| self.coins.get(*index))
             .or_else(|| self.by_id(symbol))

@@ -78,7 +78,7 @@ mod tests {
                 .iter()
                 .find(|def| def.matches(name).is_some())
                 .map_or(Unit::Count, |def| def.unit);
-            ((*name).to_owned(), Measured { value: *value, unit })
+            ((*name).to_owned(), Measured { value: *value, unit, modelled: false })
         };
         Verdict {
             passed: true,

@@ -1,11 +1,11 @@
 //! Whether a scenario's checks can be judged on this stack, found out before it is played.
 
-use scenarios::format::{Diagnostic, Diagnostics, Scenario};
+use scenarios::format::{Diagnostic, Diagnostics, Scenario, model::ClockKind};
 
 use super::metrics::{Filter, Stack, find, suggest};
 
 /// What is wrong with the checks of `scenario`: unknown metrics, limits in another unit, metrics that this stack
-/// cannot measure, a `where` on what is not about single requests.
+/// cannot measure, the clock on which a metric is never judged, a `where` on what is not about single requests.
 ///
 /// # Errors
 /// All of them, each at its place.
@@ -30,6 +30,11 @@ pub fn diagnose(scenario: &Scenario) -> Result<(), Diagnostics> {
             let message = format!("`{}` is not compared with {}", check.metric, check.limit.kind());
             let help = format!("write {}", def.unit.example());
             found.push(scenario.error_at(&check.limit_span, message, Some(help)));
+        }
+        if def.modelled && expect.clock == Some(ClockKind::Virtual) {
+            let message = format!("`{}` is never judged on the virtual clock", check.metric);
+            let help = "it is modelled there; leave out `clock`, or write `clock = \"real\"`".to_owned();
+            found.push(scenario.error_at(&check.metric_span, message, Some(help)));
         }
         if def.filter == Filter::Window && expect.filter.is_some() {
             let message = format!("`{}` cannot be narrowed by `where`", check.metric);

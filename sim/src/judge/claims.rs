@@ -1,8 +1,7 @@
 //! What the service says about itself beside what was seen: EMF documents and `Cache-Status` against clients,
 //! store front and fake.
 
-use super::{evidence::Lens, tiers, verdict::Claim};
-use crate::record::Flags;
+use super::{evidence::Lens, verdict::Claim};
 
 /// The share of a total by which two counts may differ.
 const SHARE: f64 = 0.01;
@@ -41,19 +40,14 @@ fn cache(lens: &Lens<'_>) -> Vec<Claim> {
         ("served stale", "CacheStale"),
         ("nothing to serve", "CacheNone"),
     ];
-    let seen = tiers::seen(lens);
-    let claimed = tiers::claimed(lens);
+    let (seen, claimed) = (lens.tally.tiers, lens.tally.said);
     let total = seen.total() as f64;
     if seen.total() == 0 {
         return Vec::new();
     }
     let emf = &lens.recording().emf;
     // What cannot be told from outside cannot be held against the service.
-    let unsure = lens
-        .requests()
-        .filter(|(request, _)| request.flags.has(Flags::UNSURE))
-        .count() as f64;
-    let tolerance = (total * SHARE).max(COUNTS) + unsure;
+    let tolerance = (total * SHARE).max(COUNTS) + lens.tally.unsure as f64;
     let both = seen.each().into_iter().zip(claimed.each()).zip(NAMES);
     both.flat_map(|(((_, seen), (_, tally)), (what, metric))| {
         [
@@ -66,11 +60,9 @@ fn cache(lens: &Lens<'_>) -> Vec<Claim> {
 
 fn traffic(lens: &Lens<'_>) -> Vec<Claim> {
     let emf = &lens.recording().emf;
-    let answered = lens.requests().filter(|(request, _)| request.status != 0).count() as f64;
-    let rejected = lens
-        .requests()
-        .filter(|(request, _)| request.status == 429)
-        .count() as f64;
+    let tally = lens.tally;
+    let answered = (tally.requests - tally.status(0)) as f64;
+    let rejected = tally.status(429) as f64;
     vec![
         claim(
             "requests answered",
@@ -105,38 +97,31 @@ fn upstream(lens: &Lens<'_>) -> Vec<Claim> {
 
 fn gzip(lens: &Lens<'_>) -> Vec<Claim> {
     let emf = &lens.recording().emf;
-    let (mut encoded, mut wire, mut plain) = (0u64, 0u64, 0u64);
-    for (request, _) in lens.requests().filter(|(request, _)| request.status != 0) {
-        encoded += u64::from(request.flags.has(Flags::GZIP));
-        wire += u64::from(request.wire_bytes);
-        // The service tells the plain size of price answers only.
-        plain += if request.is_priced_answer() && request.status == 200 {
-            u64::from(request.plain_bytes)
-        } else {
-            0
-        };
-    }
+    let tally = lens.tally;
+    // The service tells the plain size of price answers only.
+    let plain = tally.priced_bytes as f64;
+    let (encoded, wire) = (tally.encoded as f64, tally.wire_bytes as f64);
     vec![
         claim(
             "plain bytes of prices",
             "EMF",
-            plain as f64,
+            plain,
             Some(emf.sum("api", "BodyBytesIdentity")),
-            plain as f64,
+            plain,
         ),
         claim(
             "encoded answers",
             "EMF",
-            encoded as f64,
+            encoded,
             Some(emf.sum("api", "EncodedResponses")),
-            encoded as f64,
+            encoded,
         ),
         claim(
             "body bytes sent",
             "EMF",
-            wire as f64,
+            wire,
             Some(emf.sum("api", "BodyBytesSent")),
-            wire as f64,
+            wire,
         ),
     ]
 }

@@ -1,15 +1,14 @@
 //! The recording with everything that is derived from it once, and lenses that narrow it to a check's question.
 
-use std::{ops::Range, time::Duration};
+use std::ops::Range;
 
-use scenarios::format::{Scenario, Where};
+use scenarios::format::{Scenario, model::ClockKind};
 
 use super::{
     EffectiveStack,
-    limiter::{Class, Limiter},
     retries::{Try, attribute},
 };
-use crate::record::{Recording, RequestRecord, Route};
+use crate::record::{Recording, Tally, View};
 
 /// All that a metric may be computed from.
 #[derive(Debug)]
@@ -17,49 +16,49 @@ pub(super) struct Evidence<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) recording: &'a Recording,
     pub(super) stack: &'a EffectiveStack,
-    pub(super) limiter: Limiter,
+    /// The clock that it was played on.
+    pub(super) clock: ClockKind,
     /// The calls to CoinGecko with their place under a lease, by arrival.
     pub(super) tries: Vec<Try>,
-    /// What the limit owes to each request, in the recording's order.
-    classes: Vec<Class>,
 }
 
 impl<'a> Evidence<'a> {
-    pub(super) fn new(scenario: &'a Scenario, recording: &'a Recording, stack: &'a EffectiveStack) -> Self {
-        let limiter = Limiter::new(stack.rate_limit, recording);
-        let classes = recording
-            .requests
-            .iter()
-            .map(|request| limiter.class(request))
-            .collect();
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        recording: &'a Recording,
+        stack: &'a EffectiveStack,
+        clock: ClockKind,
+    ) -> Self {
         let tries = attribute(&recording.calls, recording.leases.tenures());
         Self {
             scenario,
             recording,
             stack,
-            limiter,
+            clock,
             tries,
-            classes,
         }
     }
 
     /// The whole run.
     pub(super) fn whole(&self) -> Lens<'_> {
-        self.lens(Duration::ZERO..self.scenario.duration, None)
+        self.lens(
+            View::whole(self.scenario.duration),
+            self.recording.tallies.whole(),
+        )
     }
 
-    /// A window of wall time since the start, and perhaps some of the requests.
-    pub(super) fn lens<'e>(&'e self, wall: Range<Duration>, filter: Option<&'e Where>) -> Lens<'e> {
-        let mut real = self.recording.timing.real_window(&wall);
-        if wall.end >= self.scenario.duration {
-            // What was begun in the scenario and seen after its end still belongs to it.
-            real.end = u64::MAX;
-        }
+    /// A part of the run; none when the recording was not told before that it would be asked about.
+    pub(super) fn part(&self, view: View) -> Option<Lens<'_>> {
+        let tally = self.recording.tallies.of(&view)?;
+        Some(self.lens(view, tally))
+    }
+
+    fn lens<'e>(&'e self, view: View, tally: &'e Tally) -> Lens<'e> {
         Lens {
             evidence: self,
-            wall,
-            real,
-            filter,
+            real: self.recording.timing.window(&view.wall),
+            view,
+            tally,
         }
     }
 }
@@ -68,28 +67,16 @@ impl<'a> Evidence<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Lens<'e> {
     pub(super) evidence: &'e Evidence<'e>,
-    /// Wall time since the start.
-    pub(super) wall: Range<Duration>,
-    /// The same in real µs; open-ended when the window ends with the scenario.
+    pub(super) view: View,
+    /// The view's window in real µs; open-ended when it ends with the scenario.
     pub(super) real: Range<u64>,
-    pub(super) filter: Option<&'e Where>,
+    /// What was counted about the requests that were due in the window and pass the filter.
+    pub(super) tally: &'e Tally,
 }
 
 impl<'e> Lens<'e> {
     pub(super) fn recording(&self) -> &'e Recording {
         self.evidence.recording
-    }
-
-    /// The requests that were due in the window and pass the filter, with what the limit owes them.
-    pub(super) fn requests(&self) -> impl Iterator<Item = (&'e RequestRecord, Class)> {
-        let (real, filter) = (self.real.clone(), self.filter);
-        let all = self
-            .evidence
-            .recording
-            .requests
-            .iter()
-            .zip(self.evidence.classes.iter().copied());
-        all.filter(move |(request, _)| real.contains(&request.due_us()) && passes(request, filter))
     }
 
     /// The calls to CoinGecko that came in the window.
@@ -103,15 +90,6 @@ impl<'e> Lens<'e> {
 
     /// Length of the window, wall seconds.
     pub(super) fn wall_seconds(&self) -> f64 {
-        (self.wall.end - self.wall.start).as_secs_f64()
-    }
-}
-
-fn passes(request: &RequestRecord, filter: Option<&Where>) -> bool {
-    match filter {
-        None => true,
-        Some(Where::Journey(index)) => usize::from(request.journey) == *index,
-        Some(Where::Load(index)) => usize::from(request.load) == *index,
-        Some(Where::Route(route)) => request.route == Route::of(route),
+        (self.view.wall.end - self.view.wall.start).as_secs_f64()
     }
 }

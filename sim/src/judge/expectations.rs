@@ -9,18 +9,22 @@ use scenarios::format::{
 use super::{
     compute,
     evidence::Evidence,
-    metrics::{MetricDef, Unit, find},
+    metrics::{Unit, find},
     verdict::{Origin, Outcome, Severity},
 };
+use crate::record::View;
 
-/// Each expectation that is judged on the real clock, in file order.
+/// What is said of a metric that virtual time models.
+pub(super) const MODELLED: &str = "modelled, not judged";
+
+/// Each expectation that is for the clock that was played on, in file order.
 pub(super) fn judge(evidence: &Evidence<'_>) -> Vec<Outcome> {
-    let judged_here = |expect: &&Expect| expect.clock != Some(ClockKind::Virtual);
+    let is_for_this_clock = |expect: &&Expect| expect.clock.is_none_or(|clock| clock == evidence.clock);
     evidence
         .scenario
         .expects
         .iter()
-        .filter(judged_here)
+        .filter(is_for_this_clock)
         .map(|expect| outcome(evidence, expect))
         .collect()
 }
@@ -31,9 +35,13 @@ fn outcome(evidence: &Evidence<'_>, expect: &Expect) -> Outcome {
     let limit = check.limit.value();
     let found = find(&check.metric);
     let unit = found.map_or(Unit::Count, |(def, _)| def.unit);
-    let lens = evidence.lens(scenario.window_of(expect), expect.filter.as_ref());
-    let actual = found.and_then(|(def, part): (&MetricDef, &str)| compute::value(def, part, &lens));
-    let held = actual.is_some_and(|actual| check.op.holds(actual, limit));
+    let lens = evidence.part(View::of(scenario, expect));
+    let actual = found
+        .zip(lens)
+        .and_then(|((def, part), lens)| compute::value(def, part, &lens));
+    let judged = !found.is_some_and(|(def, _)| def.modelled && evidence.clock == ClockKind::Virtual);
+    // What is not judged cannot fail.
+    let held = !judged || actual.is_some_and(|actual| check.op.holds(actual, limit));
     Outcome {
         check: check.text.clone(),
         origin: Origin::Scenario,
@@ -46,12 +54,14 @@ fn outcome(evidence: &Evidence<'_>, expect: &Expect) -> Outcome {
         unit,
         actual,
         limit: Some(limit),
+        judged,
         held,
-        margin: actual.map_or_else(
-            || "no samples".to_owned(),
-            |actual| margin(check.op, actual, limit, unit),
-        ),
-        why: actual.is_none().then(|| {
+        margin: match actual {
+            _ if !judged => MODELLED.to_owned(),
+            Some(actual) => margin(check.op, actual, limit, unit),
+            None => "no samples".to_owned(),
+        },
+        why: (judged && actual.is_none()).then(|| {
             format!(
                 "nothing was measured for `{}` in this window: a check without samples fails",
                 check.metric

@@ -50,6 +50,7 @@ fn counted(check: String, actual: f64, why: Option<String>, unit: Unit) -> Outco
         unit,
         actual: Some(actual),
         limit: Some(0.0),
+        judged: true,
         held,
         margin: if held {
             "exactly".to_owned()
@@ -114,11 +115,7 @@ fn loads_played(evidence: &Evidence<'_>) -> Outcome {
     let mut wrong = Vec::new();
     for (index, load) in evidence.scenario.loads.iter().enumerate() {
         let key = u16::try_from(index).unwrap_or(u16::MAX);
-        let recorded = recording
-            .requests
-            .iter()
-            .filter(|request| request.load == key)
-            .count() as u64;
+        let recorded = recording.requests.get(&key).copied().unwrap_or(0);
         match recording.loads.get(&key) {
             None => wrong.push(format!("load `{}` did not end", load.name)),
             Some(end) if end.dropped > 0 => {

@@ -195,6 +195,9 @@ pub struct MetricDef {
     pub stack: Stack,
     /// How far the real clock may be from the virtual one; none = not compared.
     pub clocks: Option<Apart>,
+    /// Whether virtual time only models it (it depends on drawn latencies, not on what the service does): it is told
+    /// there and not judged.
+    pub modelled: bool,
 }
 
 /// How far a metric of a real run may be from that of the virtual one, and why it may be at all.
@@ -238,6 +241,7 @@ const fn metric(
         filter,
         stack: Stack::Any,
         clocks: None,
+        modelled: false,
     }
 }
 
@@ -246,6 +250,13 @@ impl MetricDef {
     const fn on_both(mut self, share: f64, least: f64, why: &'static str) -> Self {
         self.clocks = Some(Apart { share, least, why });
         self
+    }
+}
+
+const fn modelled(metric: MetricDef) -> MetricDef {
+    MetricDef {
+        modelled: true,
+        ..metric
     }
 }
 
@@ -266,6 +277,7 @@ const fn elsewhere(
         filter: Window,
         stack,
         clocks: None,
+        modelled: false,
     }
 }
 
@@ -281,11 +293,11 @@ pub const METRICS: &[MetricDef] = &[
     metric("api.status.<code|none>", Unit::Count, Neither, Relative(0.01), Requests, "answers with this status; none = no answer").on_both(0.03, 5.0, PACE),
     metric("api.success", Unit::Ratio, Higher, Absolute(0.001), Requests, "owed requests answered 200 or 304 in time ÷ owed requests; a stale 200 counts").on_both(0.0, 0.005, EDGE),
     metric("api.correct", Unit::Ratio, Higher, Absolute(0.001), Requests, "answers of the class that the replayed rules expect ÷ all but those where both are right").on_both(0.0, 0.005, EDGE),
-    metric("api.latency.p50", Unit::Seconds, Lower, Relative(0.1), Requests, "median real time from due to answered"),
-    metric("api.latency.p95", Unit::Seconds, Lower, Relative(0.1), Requests, "95th percentile of the real time from due to answered"),
-    metric("api.latency.p99", Unit::Seconds, Lower, Relative(0.1), Requests, "99th percentile of the real time from due to answered"),
-    metric("api.latency.p999", Unit::Seconds, Lower, Relative(0.2), Requests, "99.9th percentile of the real time from due to answered"),
-    metric("api.latency.max", Unit::Seconds, Lower, Relative(0.5), Requests, "longest real time from due to answered"),
+    modelled(metric("api.latency.p50", Unit::Seconds, Lower, Relative(0.1), Requests, "median real time from due to answered")),
+    modelled(metric("api.latency.p95", Unit::Seconds, Lower, Relative(0.1), Requests, "95th percentile of the real time from due to answered")),
+    modelled(metric("api.latency.p99", Unit::Seconds, Lower, Relative(0.1), Requests, "99th percentile of the real time from due to answered")),
+    modelled(metric("api.latency.p999", Unit::Seconds, Lower, Relative(0.2), Requests, "99.9th percentile of the real time from due to answered")),
+    modelled(metric("api.latency.max", Unit::Seconds, Lower, Relative(0.5), Requests, "longest real time from due to answered")),
     metric("api.wait.p99", Unit::Seconds, Lower, Relative(0.1), Window, "99th percentile over all requests of the real time spent waiting on a refresh, as the service reports it"),
     metric("api.wait.max", Unit::Seconds, Lower, Relative(0.2), Window, "longest real time spent waiting on a refresh, as the service reports it"),
     metric("api.age.p99", Unit::Seconds, Lower, Relative(0.05), Requests, "99th percentile of now − fetchedAt of the oldest coin of an answer"),
@@ -435,6 +447,13 @@ mod tests {
                 "{}",
                 def.name
             );
+        }
+    }
+
+    #[test]
+    fn only_latencies_are_modelled() {
+        for def in METRICS {
+            assert_eq!(def.modelled, def.name.starts_with("api.latency."), "{}", def.name);
         }
     }
 

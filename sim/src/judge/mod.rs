@@ -3,10 +3,8 @@
 //! | file | owns |
 //! |---|---|
 //! | `metrics` | the one table of metrics |
-//! | `evidence` | the recording with what is derived from it once; lenses by window and filter |
+//! | `evidence` | the recording with what is derived from it once; lenses on the views that it tallied |
 //! | `compute` | the value of each metric |
-//! | `limiter` | the reference limiter: what the rate limit owes to each request |
-//! | `tiers` | which cache tier answered, seen from outside |
 //! | `retries` | first tries, retries, their delays and jitter |
 //! | `claims` | what the service says of itself beside what was seen |
 //! | `check` | whether a scenario's checks can be judged at all |
@@ -21,7 +19,6 @@ mod compute;
 mod evidence;
 mod expectations;
 mod invariants;
-pub mod limiter;
 pub mod metrics;
 mod notes;
 pub mod retries;
@@ -29,25 +26,29 @@ mod series;
 mod stack;
 #[cfg(test)]
 mod tests;
-mod tiers;
 mod verdict;
 
 use std::collections::BTreeMap;
 
-use scenarios::format::Scenario;
+use scenarios::format::{Scenario, model::ClockKind};
 
 pub use check::diagnose;
 pub use stack::EffectiveStack;
-pub use tiers::Tiers;
 pub use verdict::{Claim, Measured, Origin, Outcome, Series, Severity, Verdict};
 
 use self::evidence::{Evidence, Lens};
 use crate::record::Recording;
 
-/// Judges a recording of `scenario`, played on the real clock. [`diagnose`] has found no fault with its checks.
+/// Judges a recording of `scenario`, played on `clock`. [`diagnose`] has found no fault with its checks, and the
+/// recording was told what they are about ([`View::asked_by`](crate::record::View::asked_by)).
 #[must_use]
-pub fn judge(scenario: &Scenario, recording: &Recording, stack: &EffectiveStack) -> Verdict {
-    let evidence = Evidence::new(scenario, recording, stack);
+pub fn judge(
+    scenario: &Scenario,
+    recording: &Recording,
+    stack: &EffectiveStack,
+    clock: ClockKind,
+) -> Verdict {
+    let evidence = Evidence::new(scenario, recording, stack, clock);
     let whole = evidence.whole();
     let claims = claims::compare(&whole);
     let mut expectations = expectations::judge(&evidence);
@@ -79,6 +80,7 @@ fn all_metrics(lens: &Lens<'_>) -> BTreeMap<String, Measured> {
                     Measured {
                         value,
                         unit: def.unit,
+                        modelled: def.modelled && lens.evidence.clock == ClockKind::Virtual,
                     },
                 );
             }
@@ -90,7 +92,7 @@ fn all_metrics(lens: &Lens<'_>) -> BTreeMap<String, Measured> {
 /// What stands for `<…>` in a name: the statuses that occurred.
 fn parts(name: &str, lens: &Lens<'_>) -> Vec<String> {
     let mut statuses: Vec<u16> = match name {
-        "api.status.<code|none>" => lens.requests().map(|(request, _)| request.status).collect(),
+        "api.status.<code|none>" => lens.tally.statuses.keys().copied().collect(),
         "upstream.status.<code|none>" => lens.tries().map(|a_try| a_try.call.status).collect(),
         _ if name.contains('<') => return Vec::new(),
         _ => return vec![String::new()],

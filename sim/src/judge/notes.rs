@@ -1,12 +1,22 @@
 //! What a reader of a verdict should know besides the numbers.
 
+use scenarios::format::model::ClockKind;
+
 use super::evidence::Evidence;
-use crate::record::{Flags, NoAnswer};
+use crate::record::NoAnswer;
+
+/// What every verdict on virtual time says.
+const VIRTUAL: &str = "virtual time tells counts, order, ages and the service's own waits; CPU time and sockets are not \
+                       in it, and latencies are modelled, not judged";
 
 /// Remarks on the run, most important first.
 pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
     let recording = evidence.recording;
+    let tally = recording.tallies.whole();
     let mut notes = Vec::new();
+    if evidence.clock == ClockKind::Virtual {
+        notes.push(VIRTUAL.to_owned());
+    }
     for (level, count) in recording.log_counts.iter().rev() {
         let example = recording.logs.iter().find(|log| log.level == *level);
         let example = example
@@ -28,23 +38,22 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
             "{count} prices were stored that CoinGecko never validly published"
         ));
     }
-    let with = |flag| {
-        recording
-            .requests
-            .iter()
-            .filter(move |request| request.flags.has(flag))
-            .count()
-    };
-    let untraced = with(Flags::UNTRACED);
+    let untraced = tally.untraced;
     if untraced > 0 {
         notes.push(format!(
             "{untraced} answers carry a price that was never seen in a store write; their age is what `Age` says"
         ));
     }
-    let unsure = with(Flags::UNSURE);
+    let unsure = tally.unsure;
     if unsure > 0 {
         notes.push(format!(
             "{unsure} answers came so close to a refresh or an expiry that their tier may be the neighbouring one"
+        ));
+    }
+    if recording.late > 0 {
+        notes.push(format!(
+            "{} requests were heard of so late that the limit was not held against them",
+            recording.late
         ));
     }
     for (error, name) in [
@@ -53,11 +62,7 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
         (NoAnswer::Reset, "lost their connection"),
         (NoAnswer::Body, "could not be read"),
     ] {
-        let count = recording
-            .requests
-            .iter()
-            .filter(|request| request.error == error)
-            .count();
+        let count = tally.no_answer.get(&error).copied().unwrap_or(0);
         if count > 0 {
             notes.push(format!("{count} answers {name}"));
         }

@@ -5,10 +5,6 @@ use std::time::Duration;
 /// The stack as started: the scenario's settings with `--env` overrides applied where they reach.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EffectiveStack {
-    /// The freshness that the service was started with.
-    pub cache_ttl: Duration,
-    /// The scenario's limit per minute and key; never what `--env` says, which is what is judged.
-    pub rate_limit: u32,
     /// Distance between scheduled updates, wall time.
     pub update_every: Duration,
     /// The first of them.

@@ -81,7 +81,9 @@ pub struct Outcome {
     pub actual: Option<f64>,
     /// What it was compared with.
     pub limit: Option<f64>,
-    /// Whether it held.
+    /// Whether it is judged; what virtual time only models is not.
+    pub judged: bool,
+    /// Whether it held. What is not judged has not failed.
     pub held: bool,
     /// How far from the limit, in words.
     pub margin: String,
@@ -96,6 +98,9 @@ pub struct Measured {
     pub value: f64,
     /// Its unit.
     pub unit: Unit,
+    /// Whether it is modelled and not measured; left out when it is measured.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub modelled: bool,
 }
 
 /// A number that the service tells about itself, beside what was seen from outside.

@@ -4,7 +4,7 @@
 use scenarios::wire::{RequestLine, ServedPrice};
 
 use super::{
-    links::{Links, Reads},
+    links::{Coins, Links, Reads},
     prices::PriceLedger,
     requests::{Flags, NONE, RequestRecord, Tier},
     upstream::{HolderKind, LeaseLog},
@@ -49,17 +49,25 @@ impl PriceLedger {
         let wall_ms = self.timing.wall_ms(line.answered_us);
         let claimed_ms = line.age_s.map(|age| wall_ms - i64::from(age) * 1000);
         let mut answer = Answer::default();
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.clear();
+        asked.extend(line.asked.iter().map(|symbol| self.place(symbol)));
         match line.status {
             200 => {
+                // Prices come in the order asked, so each symbol is looked up once.
+                let mut rest = line.asked.iter().zip(&asked);
                 for served in line.prices.iter() {
-                    self.compare(line, served, claimed_ms, &mut answer);
+                    let place = rest
+                        .find(|(symbol, _)| **symbol == served.symbol)
+                        .map_or_else(|| self.place(&served.symbol), |(_, place)| *place);
+                    self.compare(line, served, place, claimed_ms, &mut answer);
                 }
-                self.look_for_missing(line, &mut answer);
+                self.look_for_missing(line, &asked, &mut answer);
             }
             // It carries no prices: of the fetches that were stored for its coins, the one that its `Age` names.
             304 => {
                 let near_ms = claimed_ms.unwrap_or(wall_ms);
-                if let Some(fetched) = self.fetch_near(&line.asked, line.answered_us, near_ms) {
+                if let Some(fetched) = self.fetch_near(&asked, line.answered_us, near_ms) {
                     answer.fetched(fetched);
                 }
             }
@@ -76,24 +84,28 @@ impl PriceLedger {
         record.flags.set(answer.flags, true);
         let admitted_us = links.arrival(record.key, line.sent_us, line.answered_us);
         let from_us = admitted_us.unwrap_or(line.sent_us);
-        let reads = links.reads(self.coins(&line.asked), from_us, line.answered_us);
-        record.tier = Some(self.tier(line, &answer, from_us, reads, leases));
+        let mut coins = Coins::default();
+        asked.iter().flatten().for_each(|index| coins.add(*index));
+        let reads = links.reads(coins, from_us, line.answered_us);
+        record.tier = Some(self.tier(line, &asked, &answer, from_us, reads, leases));
         record.flags.set(
             Flags::UNSURE,
             reads == Reads::default() && self.is_close(&answer, from_us),
         );
+        self.asked = asked;
     }
 
-    /// Compares one price with what was stored and published.
+    /// Compares one price, of the symbol at `place`, with what was stored and published.
     fn compare(
         &mut self,
         line: &RequestLine,
         served: &ServedPrice,
+        place: Option<usize>,
         claimed_ms: Option<i64>,
         answer: &mut Answer,
     ) {
         let wall_ms = self.timing.wall_ms(line.answered_us);
-        let Some(index) = self.place(&served.symbol) else {
+        let Some(index) = place else {
             answer.flags.set(Flags::WRONG, true);
             return;
         };
@@ -103,7 +115,8 @@ impl PriceLedger {
                 .oldest_update_ms
                 .map_or(updated, |known| known.min(updated)),
         );
-        if let Some(write) = self.symbols[index].written(served, claimed_ms) {
+        let number = self.symbols[index].spelling.read(&served.price);
+        if let Some(write) = self.symbols[index].written(served, number, claimed_ms) {
             answer.flags.set(Flags::WRONG, !write.valid);
             answer.fetched(write.fetched_ms);
         } else {
@@ -119,7 +132,7 @@ impl PriceLedger {
         let back = served_log.goes_back(line.target, updated, line.sent_us, line.answered_us);
         answer.flags.set(Flags::BACKWARDS, back);
         let market = self.publication.market_price(&served.symbol, wall_ms);
-        if let Ok(price) = served.price.parse::<f64>()
+        if let Some(price) = number.float
             && market > 0.0
         {
             let error_bp = ((price - market).abs() / market * 1e4) as f32;
@@ -128,13 +141,17 @@ impl PriceLedger {
     }
 
     /// Looks for coins that were asked for and left out.
-    fn look_for_missing(&self, line: &RequestLine, answer: &mut Answer) {
-        let is_served = |symbol: &&String| line.prices.iter().any(|price| price.symbol == **symbol);
-        for symbol in line.asked.iter().filter(|symbol| !is_served(symbol)) {
+    fn look_for_missing(&self, line: &RequestLine, asked: &[Option<usize>], answer: &mut Answer) {
+        let mut prices = line.prices.iter().peekable();
+        for (symbol, place) in line.asked.iter().zip(asked) {
+            let is_next = prices.next_if(|price| price.symbol == *symbol).is_some();
+            if is_next || line.prices.iter().any(|price| price.symbol == *symbol) {
+                continue;
+            }
             answer.flags.set(Flags::NOTHING, true);
             answer.flags.set(
                 Flags::MISSING,
-                self.was_servable(symbol, line.sent_us, line.answered_us),
+                self.was_servable(*place, line.sent_us, line.answered_us),
             );
         }
     }
@@ -146,6 +163,7 @@ impl PriceLedger {
     fn tier(
         &self,
         line: &RequestLine,
+        asked: &[Option<usize>],
         answer: &Answer,
         from_us: u64,
         reads: Reads,
@@ -164,7 +182,7 @@ impl PriceLedger {
             () if answer.flags.has(Flags::NOTHING) => Tier::Nothing,
             () if was_stale => Tier::Stale,
             () if reads.found_wanting || !read_at_once => {
-                if self.waited(line, answer, from_us, leases) {
+                if self.waited(asked, answer, from_us, leases) {
                     Tier::Upstream
                 } else if reads.fresh_us.is_some() {
                     Tier::Store
@@ -191,13 +209,12 @@ impl PriceLedger {
     /// Whether a request waited for the refresh that brought its prices: it was at the service when they were
     /// stored, and either an API process had fetched them (for its users, that is), or there was nothing else to
     /// serve.
-    fn waited(&self, line: &RequestLine, answer: &Answer, from_us: u64, leases: &LeaseLog) -> bool {
+    fn waited(&self, asked: &[Option<usize>], answer: &Answer, from_us: u64, leases: &LeaseLog) -> bool {
         let stored_us = answer.newest_fetch_ms.and_then(|fetched| self.stored_us(fetched));
         stored_us.is_some_and(|stored_us| {
-            let was_servable = |symbol: &String| self.was_servable(symbol, from_us, from_us);
+            let was_servable = |place: &Option<usize>| self.was_servable(*place, from_us, from_us);
             stored_us > from_us
-                && (leases.holder_at(stored_us) == Some(HolderKind::Api)
-                    || !line.asked.iter().all(was_servable))
+                && (leases.holder_at(stored_us) == Some(HolderKind::Api) || !asked.iter().all(was_servable))
         })
     }
 }

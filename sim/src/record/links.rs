@@ -6,7 +6,7 @@
 //! belongs to a request that was open at the time and asked for its coins. When several qualify it does not
 //! matter which one gets it: each read is counted once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// What clocks of two processes may differ by, real µs.
 const SLACK_US: u64 = 3_000;
@@ -51,7 +51,7 @@ pub(super) struct Reads {
 /// Admissions and reads that no request has claimed yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Links {
-    admitted: HashMap<u32, VecDeque<u64>>,
+    admitted: BTreeMap<u32, VecDeque<u64>>,
     reads: VecDeque<PriceRead>,
 }
 
@@ -67,6 +67,22 @@ impl Links {
             self.reads.pop_front();
         }
         self.reads.push_back(read);
+    }
+
+    /// Forgets what happened before `before_us`: no request that was open then will claim it any more.
+    pub(super) fn forget(&mut self, before_us: u64) {
+        self.admitted.retain(|_, admitted| {
+            while admitted.pop_front_if(|at_us| *at_us < before_us).is_some() {}
+            !admitted.is_empty()
+        });
+        while self.reads.pop_front_if(|read| read.at_us < before_us).is_some() {}
+    }
+
+    /// Bytes that they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.admitted.values().map(VecDeque::len).sum::<usize>() * size_of::<u64>()
+            + self.admitted.len() * size_of::<(u32, VecDeque<u64>)>()
+            + self.reads.len() * size_of::<PriceRead>()
     }
 
     /// When a request of `key` was admitted that was open from `sent_us` to `answered_us`.
@@ -167,6 +183,26 @@ mod tests {
             Reads::default(),
             "nothing is left"
         );
+    }
+
+    #[test]
+    fn what_nobody_can_claim_any_more_is_forgotten() {
+        let mut links = Links::default();
+        for at_us in [10_000, 20_000] {
+            links.admitted(1, at_us);
+            links.read(PriceRead {
+                at_us,
+                coins: coins(&[1]),
+                fresh: true,
+            });
+        }
+        let all = links.bytes();
+        links.forget(20_000);
+        assert!(links.bytes() < all);
+        assert_eq!(links.arrival(1, 10_000, 30_000), Some(20_000));
+        assert_eq!(links.reads(coins(&[1]), 10_000, 30_000).fresh_us, Some(20_000));
+        links.forget(u64::MAX);
+        assert_eq!(links.bytes(), 0);
     }
 
     #[test]

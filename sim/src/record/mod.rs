@@ -1,28 +1,54 @@
-//! Everything that happened in a run: events come in, are aggregated at once, and are read by judge and reports.
+//! Everything that happened in a run: events come in, are aggregated as they settle, and what was counted is read by
+//! judge and reports. No request is kept.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `event` | the closed list of what can happen |
+//! | `recorder`, `intake` | the way of an event into the recording |
+//! | `unsettled` | what waits until all that bears on it is known |
+//! | `requests` | a request while it waits |
+//! | `answers`, `prices`, `served`, `spelling` | whether an answer was true and complete, and where it came from |
+//! | `links` | which admission and which reads belong to which request |
+//! | `limiter`, `refusals` | the reference limiter: what the rate limit owes to each request, and whether `Retry-After` is true |
+//! | `views`, `tally`, `spread`, `series` | what is counted, by what the judge will ask about |
+//! | `recording`, `setup` | what is left at the end, and what is known before |
+//! | `upstream`, `store_totals`, `emf` | calls to CoinGecko and leases, requests to the store, what the service says |
 
 pub mod event;
 
-mod admissions;
 pub(crate) mod answers;
-mod chunks;
 mod emf;
+mod intake;
+mod limiter;
 mod links;
 mod prices;
 mod recorder;
 mod recording;
+mod refusals;
 mod requests;
+mod series;
 mod served;
+mod setup;
+mod spelling;
+mod spread;
 mod store_totals;
+mod tally;
 mod timing;
+mod unsettled;
 mod upstream;
+mod views;
 
-pub use admissions::AdmissionRecord;
-pub use chunks::Chunks;
-pub use emf::{EmfTotals, WaitRecord};
+pub use emf::EmfTotals;
+pub use limiter::Class;
 pub use prices::{PriceLedger, PublicationCheck, StoredWrite};
 pub use recorder::Recorder;
-pub use recording::{LoadEnd, LogRecord, ProcessUsage, Recording, RecordingBytes, RecordingSetup, UpdateEnd};
-pub use requests::{CacheClaim, Flags, NONE, NoAnswer, RequestRecord, Route, Tier};
+pub use recording::{LoadEnd, LogRecord, ProcessUsage, Recording, RecordingBytes, UpdateEnd};
+pub use requests::{CacheClaim, NoAnswer, Tier};
+pub use series::RequestSeries;
+pub use setup::RecordingSetup;
+pub use spread::Spread;
 pub use store_totals::{StoreLog, StoreTotals};
+pub use tally::{Encoded, Share, Tally, Tiers};
 pub use timing::{Buckets, Timing};
 pub use upstream::{CallRecord, HolderKind, LeaseLog, Tenure};
+pub use views::{Tallies, View};

@@ -9,6 +9,7 @@ use super::{
     Timing,
     links::{Coins, PriceRead},
     served::ServedLog,
+    spelling::{self, Number, Spelling},
 };
 
 /// What the fake CoinGecko remembers of what was true when.
@@ -44,7 +45,11 @@ impl Write {
 pub(super) struct SymbolLedger {
     name: String,
     writes: Vec<Write>,
+    /// Each `fetched_ms` of the writes, rising, with the real instant of its first write.
+    fetches: Vec<(i64, u64)>,
     pub(super) served: ServedLog,
+    /// The price that was served last.
+    pub(super) spelling: Spelling,
 }
 
 /// One refresh: prices that were fetched together.
@@ -76,10 +81,12 @@ pub struct PriceLedger {
     refreshes: Vec<Refresh>,
     backwards_writes: Vec<u64>,
     invalid_writes: u64,
+    /// Room for the places of the symbols of one request.
+    pub(super) asked: Vec<Option<usize>>,
 }
 
-/// How many further writes of equal data are looked at.
-const SAME: usize = 8;
+/// How many writes are looked at that may be of the same data.
+const SAME: usize = 9;
 
 impl PriceLedger {
     /// An empty ledger of the supported `symbols`, whose prices the service takes for fresh for `cache_ttl`.
@@ -99,6 +106,7 @@ impl PriceLedger {
             refreshes: Vec::new(),
             backwards_writes: Vec::new(),
             invalid_writes: 0,
+            asked: Vec::new(),
         };
         for symbol in symbols {
             ledger.add(symbol);
@@ -147,12 +155,13 @@ impl PriceLedger {
         self.invalid_writes += u64::from(!valid);
         writes.push(Write {
             at_us,
-            price: number(price),
+            price: spelling::decimal(price),
             updated_ms,
             fetched_ms,
             ttl_s,
             valid,
         });
+        self.symbols[index].fetched(fetched_ms, at_us);
         match self.refreshes.last_mut() {
             Some(last) if last.fetched_ms == fetched_ms => last.stored_us = last.stored_us.max(at_us),
             // A price that is held back is written again as it was fetched before.
@@ -180,16 +189,6 @@ impl PriceLedger {
         PriceRead { at_us, coins, fresh }
     }
 
-    /// The coins of a request.
-    pub(super) fn coins(&self, asked: &[String]) -> Coins {
-        let mut coins = Coins::default();
-        asked
-            .iter()
-            .filter_map(|symbol| self.place(symbol))
-            .for_each(|index| coins.add(index));
-        coins
-    }
-
     /// When the refresh that fetched at this wall time had stored all that it fetched, real µs.
     pub(super) fn stored_us(&self, fetched_ms: i64) -> Option<u64> {
         let found = self
@@ -198,10 +197,10 @@ impl PriceLedger {
         found.ok().map(|index| self.refreshes[index].stored_us)
     }
 
-    /// Whether the store held a price of `symbol` before `from_us` that stays servable until `to_us`.
-    pub(super) fn was_servable(&self, symbol: &str, from_us: u64, to_us: u64) -> bool {
+    /// Whether the store held a price of the symbol at `place` before `from_us` that stays servable until `to_us`.
+    pub(super) fn was_servable(&self, place: Option<usize>, from_us: u64, to_us: u64) -> bool {
         let until_ms = self.timing.wall_ms(to_us);
-        self.place(symbol).is_some_and(|index| {
+        place.is_some_and(|index| {
             let writes = &self.symbols[index].writes;
             let before = writes.partition_point(|write| write.at_us < from_us);
             before
@@ -210,14 +209,12 @@ impl PriceLedger {
         })
     }
 
-    /// The fetch of one of `symbols` until `at_us` that comes nearest to a wall time.
-    pub(super) fn fetch_near(&self, symbols: &[String], at_us: u64, wall_ms: i64) -> Option<i64> {
-        symbols
+    /// The fetch of one of the symbols at `places`, stored until `at_us`, that comes nearest to a wall time.
+    pub(super) fn fetch_near(&self, places: &[Option<usize>], at_us: u64, wall_ms: i64) -> Option<i64> {
+        places
             .iter()
-            .filter_map(|symbol| self.place(symbol))
-            .flat_map(|index| &self.symbols[index].writes)
-            .filter(|write| write.at_us <= at_us)
-            .map(|write| write.fetched_ms)
+            .flatten()
+            .flat_map(|index| self.symbols[*index].fetches_near(at_us, wall_ms))
             .min_by_key(|fetched| fetched.abs_diff(wall_ms))
     }
 
@@ -248,41 +245,72 @@ impl PriceLedger {
     /// Bytes that the ledger takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let of = |ledger: &SymbolLedger| size_of_val(ledger.writes.as_slice()) + ledger.served.bytes();
+        let of = |ledger: &SymbolLedger| {
+            size_of_val(ledger.writes.as_slice())
+                + size_of_val(ledger.fetches.as_slice())
+                + ledger.served.bytes()
+        };
         size_of_val(self.refreshes.as_slice()) + self.symbols.iter().map(of).sum::<usize>()
     }
 }
 
 impl SymbolLedger {
-    /// The write that a served price came from. When the same data were stored more than once (only `fetchedAt`
-    /// moved), the one that the `Age` header comes nearest to; without one, the oldest.
-    pub(super) fn written(&self, served: &ServedPrice, claimed_ms: Option<i64>) -> Option<Write> {
-        let price = number(&served.price)?;
-        let mut same = self
-            .writes
-            .iter()
-            .rev()
-            .skip_while(|write| write.updated_ms > served.updated_ms)
-            .filter(|write| write.updated_ms == served.updated_ms && write.price == Some(price));
-        let newest = *same.next()?;
+    fn fetched(&mut self, fetched_ms: i64, at_us: u64) {
+        let place = self
+            .fetches
+            .partition_point(|(known_ms, _)| *known_ms < fetched_ms);
+        if self
+            .fetches
+            .get(place)
+            .is_none_or(|(known_ms, _)| *known_ms != fetched_ms)
+        {
+            self.fetches.insert(place, (fetched_ms, at_us));
+        }
+    }
+
+    /// Of the fetches that were stored until `at_us`, the last before a wall time and the first at or after it.
+    fn fetches_near(&self, at_us: u64, wall_ms: i64) -> impl Iterator<Item = i64> {
+        let place = self
+            .fetches
+            .partition_point(|(fetched_ms, _)| *fetched_ms < wall_ms);
+        let (before, after) = self.fetches.split_at(place);
+        let was_stored = move |(_, stored_us): &&(i64, u64)| *stored_us <= at_us;
+        let before = before.iter().rev().find(was_stored);
+        let after = after.iter().find(was_stored);
+        before.into_iter().chain(after).map(|(fetched_ms, _)| *fetched_ms)
+    }
+
+    /// The write that a served price, which spells `number`, came from. When the same data were stored more than
+    /// once (only `fetchedAt` moved), the one that the `Age` header comes nearest to; without one, the oldest.
+    pub(super) fn written(
+        &self,
+        served: &ServedPrice,
+        number: Number,
+        claimed_ms: Option<i64>,
+    ) -> Option<Write> {
+        let price = number.decimal?;
         let distance = |write: &Write| match claimed_ms {
             Some(at) => write.fetched_ms.abs_diff(at),
             None => write.fetched_ms.unsigned_abs(),
         };
-        // Equal data stand next to each other: whoever looks further back than a few finds nothing.
-        Some(same.take(SAME).copied().fold(newest, |best, write| {
-            if distance(&write) < distance(&best) {
-                write
-            } else {
-                best
+        let not_newer = self
+            .writes
+            .iter()
+            .rev()
+            .skip_while(|write| write.updated_ms > served.updated_ms);
+        let mut best: Option<&Write> = None;
+        for write in not_newer.take(SAME) {
+            let is_same = write.updated_ms == served.updated_ms && write.price == Some(price);
+            match best {
+                None if is_same => best = Some(write),
+                Some(known) if is_same && distance(write) < distance(known) => best = Some(write),
+                // Equal data stand next to each other.
+                Some(_) if write.updated_ms != served.updated_ms => break,
+                None | Some(_) => {}
             }
-        }))
+        }
+        best.copied()
     }
-}
-
-/// A JSON number as a decimal, so that `1.50` equals `1.5`.
-fn number(text: &str) -> Option<Decimal> {
-    text.parse().or_else(|_| Decimal::from_scientific(text)).ok()
 }
 
 #[cfg(test)]
@@ -331,6 +359,35 @@ mod tests {
         );
         store(&mut ledger, "ETH");
         assert!(ledger.read(1_100_000, &both, 2).fresh);
+    }
+
+    #[test]
+    fn the_nearest_fetch_is_one_that_was_stored_by_then() {
+        let mut ledger = ledger();
+        let mut fetch = |symbol: &str, at_us, fetched_ms| {
+            ledger.write(
+                at_us,
+                symbol,
+                "100",
+                START_MS,
+                START_MS + fetched_ms,
+                START_MS / 1000 + 900,
+            );
+        };
+        fetch("BTC", 1_000_000, 9_000);
+        fetch("BTC", 4_000_000, 39_000);
+        fetch("BTC", 5_000_000, 9_000);
+        fetch("ETH", 2_000_000, 19_000);
+        let near = |places: &[Option<usize>], at_us, wall_ms| {
+            let fetched = ledger.fetch_near(places, at_us, START_MS + wall_ms);
+            fetched.map(|fetched_ms| fetched_ms - START_MS)
+        };
+        assert_eq!(near(&[Some(0)], 6_000_000, 25_000), Some(39_000));
+        assert_eq!(near(&[Some(0)], 6_000_000, 23_000), Some(9_000));
+        assert_eq!(near(&[Some(0)], 3_999_999, 39_000), Some(9_000), "not yet stored");
+        assert_eq!(near(&[Some(0), None, Some(1)], 6_000_000, 25_000), Some(19_000));
+        assert_eq!(near(&[Some(0)], 999_999, 9_000), None);
+        assert_eq!(near(&[None], 6_000_000, 9_000), None);
     }
 
     #[test]

@@ -1,20 +1,20 @@
-//! Client requests as fixed-size records.
+//! Client requests as fixed-size records, for as long as they wait to be settled.
 
 use scenarios::wire::RequestLine;
 
 /// "None" in a `u32` field of a record.
-pub const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
-/// One request and its answer, 64 bytes. Names are indices into the scenario's lists.
+/// One request and its answer, at most 64 bytes. Names are indices into the scenario's lists.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestRecord {
+pub(super) struct RequestRecord {
     /// When it was sent, real µs since the anchor.
     pub sent_us: u64,
     /// How long before that it was due, real µs.
     pub late_us: u32,
     /// From sent to answered (or failed), real µs.
     pub took_us: u32,
-    /// Index of its key in [`super::Recording::keys`]; [`NONE`] without a key.
+    /// Index of its key, of all that were ever heard of; [`NONE`] without a key.
     pub key: u32,
     /// Body bytes on the wire.
     pub wire_bytes: u32,
@@ -26,14 +26,10 @@ pub struct RequestRecord {
     pub data_age_ms: u32,
     /// Basis points between served and market price, of the worst coin; NaN when unknown.
     pub error_bp: f32,
-    /// The user or arrival number.
-    pub user: u32,
     /// Index of the load.
     pub load: u16,
     /// Index of the journey.
     pub journey: u16,
-    /// Index of the instance.
-    pub target: u16,
     /// Status answered, 0 = none.
     pub status: u16,
     /// Status that it is owed when the rate limit admits it.
@@ -48,25 +44,22 @@ pub struct RequestRecord {
     pub tier: Option<Tier>,
     /// What else is known.
     pub flags: Flags,
-    /// How many symbols it asked for.
-    pub asked: u8,
     /// Why there was no answer.
     pub error: NoAnswer,
 }
 
 const _: () = assert!(
     size_of::<RequestRecord>() <= 64,
-    "a request is kept in at most 64 bytes"
+    "a request waits in at most 64 bytes"
 );
 
 impl RequestRecord {
     /// The record of a line, without what only the price ledger can tell.
     #[must_use]
-    pub fn of(load: u16, line: &RequestLine, key: Option<u32>) -> Self {
+    pub(super) fn of(load: u16, line: &RequestLine, key: Option<u32>) -> Self {
         let short = |us: u64| u32::try_from(us).unwrap_or(u32::MAX);
         let mut flags = Flags::default();
         flags.set(Flags::GZIP, line.gzip);
-        flags.set(Flags::REPEAT, line.repeat);
         flags.set(
             Flags::PRICE_UNAVAILABLE,
             line.problem.as_deref() == Some("PRICE_UNAVAILABLE"),
@@ -81,10 +74,8 @@ impl RequestRecord {
             age_ms: NONE,
             data_age_ms: NONE,
             error_bp: f32::NAN,
-            user: line.user,
             load,
             journey: line.journey,
-            target: line.target,
             status: line.status,
             owed: line.owed,
             retry_after_s: line
@@ -97,82 +88,84 @@ impl RequestRecord {
                 .map_or(CacheClaim::None, CacheClaim::of),
             tier: None,
             flags,
-            asked: u8::try_from(line.asked.len()).unwrap_or(u8::MAX),
             error: NoAnswer::of(line.error.as_deref()),
         }
     }
 
     /// When it was due, real µs.
     #[must_use]
-    pub fn due_us(&self) -> u64 {
+    pub(super) fn due_us(&self) -> u64 {
         self.sent_us.saturating_sub(u64::from(self.late_us))
     }
 
     /// When it was answered or failed, real µs.
     #[must_use]
-    pub fn answered_us(&self) -> u64 {
+    pub(super) fn answered_us(&self) -> u64 {
         self.sent_us + u64::from(self.took_us)
     }
 
     /// From due to answered, real seconds: what a user waits.
     #[must_use]
-    pub fn latency_s(&self) -> f64 {
+    pub(super) fn latency_s(&self) -> f64 {
         (u64::from(self.late_us) + u64::from(self.took_us)) as f64 / 1e6
     }
 
     /// Whether it asks for prices in a valid way.
     #[must_use]
-    pub fn asks_prices(&self) -> bool {
+    pub(super) fn asks_prices(&self) -> bool {
         self.owed == 200 && matches!(self.route, Route::Prices | Route::Price)
+    }
+
+    /// Whether it was answered 200 or 304.
+    #[must_use]
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self.status, 200 | 304)
     }
 
     /// Whether it was answered as an admitted price request: 200, 304 or `PRICE_UNAVAILABLE`.
     #[must_use]
-    pub fn is_priced_answer(&self) -> bool {
+    pub(super) fn is_priced_answer(&self) -> bool {
         self.asks_prices()
-            && (matches!(self.status, 200 | 304)
-                || (self.status == 503 && self.flags.has(Flags::PRICE_UNAVAILABLE)))
+            && (self.is_good() || (self.status == 503 && self.flags.has(Flags::PRICE_UNAVAILABLE)))
     }
 
     /// The `Retry-After`, seconds.
     #[must_use]
-    pub fn retry_after(&self) -> Option<u16> {
+    pub(super) fn retry_after(&self) -> Option<u16> {
         (self.retry_after_s != u16::MAX).then_some(self.retry_after_s)
     }
 }
 
 /// Facts about a request that are either so or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flags(u16);
+pub(super) struct Flags(u16);
 
 impl Flags {
     /// The answer was gzip-encoded.
-    pub const GZIP: Self = Self(1);
-    /// A repeat after a 429.
-    pub const REPEAT: Self = Self(1 << 1);
+    pub(super) const GZIP: Self = Self(1);
     /// The problem document's code was `PRICE_UNAVAILABLE`.
-    pub const PRICE_UNAVAILABLE: Self = Self(1 << 2);
+    pub(super) const PRICE_UNAVAILABLE: Self = Self(1 << 2);
     /// A price was served that was never validly published.
-    pub const WRONG: Self = Self(1 << 3);
+    pub(super) const WRONG: Self = Self(1 << 3);
     /// A coin was left out of a 200 although the store held a servable price of it.
-    pub const MISSING: Self = Self(1 << 4);
+    pub(super) const MISSING: Self = Self(1 << 4);
     /// A price was served that is older than one which the same instance had served before.
-    pub const BACKWARDS: Self = Self(1 << 5);
+    pub(super) const BACKWARDS: Self = Self(1 << 5);
     /// At least one coin had nothing servable.
-    pub const NOTHING: Self = Self(1 << 7);
+    pub(super) const NOTHING: Self = Self(1 << 7);
     /// It reached the service so close to a refresh or an expiry that its tier may as well be the neighbouring one.
-    pub const UNSURE: Self = Self(1 << 8);
+    pub(super) const UNSURE: Self = Self(1 << 8);
     /// A served price was never seen in a store write; its age is what the `Age` header says.
-    pub const UNTRACED: Self = Self(1 << 6);
+    pub(super) const UNTRACED: Self = Self(1 << 6);
 
     /// Whether all of `other` is set.
     #[must_use]
-    pub fn has(self, other: Self) -> bool {
+    pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Sets `other` when `on`; never clears.
-    pub fn set(&mut self, other: Self, on: bool) {
+    pub(super) fn set(&mut self, other: Self, on: bool) {
         if on {
             self.0 |= other.0;
         }
@@ -196,7 +189,7 @@ pub enum Tier {
 
 /// The routes of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Route {
+pub(super) enum Route {
     /// `/prices`
     Prices,
     /// `/prices/{symbol}`
@@ -210,7 +203,7 @@ pub enum Route {
 impl Route {
     /// As in a `where`.
     #[must_use]
-    pub fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         match text {
             "/prices" => Self::Prices,
             "/prices/{symbol}" => Self::Price,
@@ -221,7 +214,7 @@ impl Route {
 }
 
 /// Why there was no answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoAnswer {
     /// There was one.
     #[default]
@@ -271,31 +264,29 @@ impl CacheClaim {
     /// Reads a header value such as `cryptowatch; hit; ttl=240; detail=memory`.
     #[must_use]
     pub fn of(header: &str) -> Self {
-        let has = |name: &str, value: Option<&str>| {
-            header
-                .split(';')
-                .map(str::trim)
-                .any(|part| match (part.split_once('='), value) {
-                    (Some((key, found)), Some(value)) => key == name && found.trim_matches('"') == value,
-                    (None, None) => part == name,
-                    (Some(_), None) | (None, Some(_)) => false,
-                })
-        };
-        let detail = |value: &str| has("detail", Some(value));
-        if has("hit", None) {
-            return match () {
-                () if detail("memory") => Self::Memory,
-                () if detail("store") => Self::Store,
-                () if detail("stale-while-revalidate") || detail("stale-if-error") => Self::Stale,
-                () => Self::None,
-            };
+        let (mut hit, mut detail, mut forwarded) = (false, None, None);
+        let (mut collapsed, mut stored) = (false, false);
+        for part in header.split(';').map(str::trim) {
+            match part {
+                "hit" => hit = true,
+                "collapsed" => collapsed = true,
+                "stored" => stored = true,
+                _ => {
+                    let value = |name: &str| Some(part.strip_prefix(name)?.trim_matches('"'));
+                    detail = value("detail=").or(detail);
+                    forwarded = value("fwd=").or(forwarded);
+                }
+            }
         }
-        let forwarded = has("fwd", Some("miss")) || has("fwd", Some("stale"));
-        match () {
-            () if forwarded && has("collapsed", None) => Self::Collapsed,
-            () if forwarded && has("stored", None) => Self::Fetched,
-            () if has("fwd", Some("miss")) => Self::Nothing,
-            () => Self::None,
+        match (hit, detail, forwarded) {
+            (true, Some("memory"), _) => Self::Memory,
+            (true, Some("store"), _) => Self::Store,
+            (true, Some("stale-while-revalidate" | "stale-if-error"), _) => Self::Stale,
+            (true, ..) => Self::None,
+            (false, _, Some("miss" | "stale")) if collapsed => Self::Collapsed,
+            (false, _, Some("miss" | "stale")) if stored => Self::Fetched,
+            (false, _, Some("miss")) => Self::Nothing,
+            (false, ..) => Self::None,
         }
     }
 }
@@ -350,7 +341,7 @@ mod tests {
         assert_eq!((record.due_us(), record.answered_us()), (100, 1150));
         assert_eq!((record.retry_after(), record.key, record.load), (Some(7), 9, 3));
         assert!(
-            record.is_priced_answer() && record.flags.has(Flags::GZIP) && !record.flags.has(Flags::REPEAT)
+            record.is_priced_answer() && record.flags.has(Flags::GZIP) && !record.flags.has(Flags::WRONG)
         );
         assert!((record.latency_s() - 0.00105).abs() < 1e-9);
         assert!(size_of::<RequestRecord>() <= 64);

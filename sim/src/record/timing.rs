@@ -44,6 +44,17 @@ impl Timing {
         at_us as f64 * self.speed / 1e6
     }
 
+    /// The real instants of a window of wall time since the start. One that ends with the scenario is open-ended: what
+    /// was begun in the scenario and seen after its end still belongs to it.
+    #[must_use]
+    pub fn window(&self, wall: &Range<Duration>) -> Range<u64> {
+        let mut real = self.real_window(wall);
+        if wall.end >= self.duration {
+            real.end = u64::MAX;
+        }
+        real
+    }
+
     /// The real instants of a span of wall time since the start.
     #[must_use]
     pub fn real_window(&self, wall: &Range<Duration>) -> Range<u64> {
@@ -117,6 +128,8 @@ mod tests {
             timing.real_window(&(Duration::from_secs(6)..Duration::from_secs(12))),
             50_000..100_000
         );
+        let until = |end| timing.window(&(Duration::from_secs(6)..Duration::from_secs(end)));
+        assert_eq!((until(12), until(60)), (50_000..100_000, 50_000..u64::MAX));
     }
 
     #[test]

@@ -99,7 +99,9 @@ pub struct Expectation {
     pub actual: Option<f64>,
     /// What it was compared with.
     pub limit: Option<f64>,
-    /// Whether it held.
+    /// Whether it is judged; what virtual time only models is not.
+    pub judged: bool,
+    /// Whether it held. What is not judged has not failed.
     pub held: bool,
     /// How far from the limit, in words.
     pub margin: String,
@@ -118,6 +120,7 @@ impl From<&Outcome> for Expectation {
             unit: outcome.unit,
             actual: outcome.actual,
             limit: outcome.limit,
+            judged: outcome.judged,
             held: outcome.held,
             margin: outcome.margin.clone(),
             why: outcome.why.clone(),

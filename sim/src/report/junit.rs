@@ -84,10 +84,14 @@ fn case(played: &Played, outcome: &Outcome) -> TestCase {
         name.push_str(&format!(" where {filter}"));
     }
     let mut status = match (outcome.held, outcome.level) {
+        _ if !outcome.judged => TestCaseStatus::skipped(),
         (true, _) => TestCaseStatus::success(),
         (false, Severity::Fail) => TestCaseStatus::non_success(NonSuccessKind::Failure),
         (false, Severity::Warn) => TestCaseStatus::skipped(),
     };
+    if !outcome.judged {
+        status.set_message(in_words(outcome));
+    }
     if !outcome.held {
         let why = outcome
             .why

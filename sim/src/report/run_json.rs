@@ -64,10 +64,12 @@ pub struct Machine {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct RecordingFacts {
     /// Client requests recorded.
-    pub requests: usize,
-    /// Bytes in all.
+    pub requests: u64,
+    /// Bytes in all; they do not grow with the number of requests.
     pub bytes: usize,
-    /// Bytes that each request costs: its record and its admission's.
+    /// Of these, the most that requests took while they waited to be settled.
+    pub unsettled_bytes: usize,
+    /// Bytes in all ÷ requests: the more requests, the fewer.
     pub bytes_per_request: f64,
 }
 
@@ -120,6 +122,7 @@ impl RunFacts {
             recording: RecordingFacts {
                 requests: bytes.requests,
                 bytes: bytes.total(),
+                unsettled_bytes: bytes.unsettled,
                 bytes_per_request: bytes.per_request(),
             },
             processes: processes.collect(),

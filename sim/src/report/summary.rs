@@ -101,22 +101,22 @@ fn overview(entries: &[Entry]) -> String {
 }
 
 fn number(verdict: &Verdict, metric: &str) -> String {
-    verdict
-        .metrics
-        .get(metric)
-        .map_or_else(|| "–".to_owned(), |measured| measured.unit.show(measured.value))
+    verdict.metrics.get(metric).map_or_else(
+        || "–".to_owned(),
+        |measured| {
+            let modelled = if measured.modelled { " (modelled)" } else { "" };
+            format!("{}{modelled}", measured.unit.show(measured.value))
+        },
+    )
 }
 
 fn word(verdict: &Verdict) -> String {
-    let failed = verdict
-        .expectations
-        .iter()
-        .filter(|outcome| !outcome.held)
-        .count();
+    let judged = || verdict.expectations.iter().filter(|outcome| outcome.judged);
+    let failed = judged().filter(|outcome| !outcome.held).count();
     match (verdict.passed, failed) {
         (true, 0) => "passed".to_owned(),
         (true, warnings) => format!("passed, {}", count(warnings, "warning")),
-        (false, failed) => format!("**failed** ({failed} of {})", verdict.expectations.len()),
+        (false, failed) => format!("**failed** ({failed} of {})", judged().count()),
     }
 }
 
@@ -157,7 +157,11 @@ fn failure(entry: &Entry) -> String {
 const HEAD: &str = "| | expectation | window | actual | margin |\n|---|---|---|--:|---|\n";
 
 fn row(outcome: &Outcome) -> String {
-    let mark = if outcome.held { "✓" } else { "✗" };
+    let mark = match (outcome.judged, outcome.held) {
+        (false, _) => "·",
+        (true, true) => "✓",
+        (true, false) => "✗",
+    };
     let window = match (&outcome.during, &outcome.filter) {
         (None, None) => "whole run".to_owned(),
         (during, filter) => {

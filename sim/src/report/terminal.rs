@@ -118,7 +118,15 @@ pub fn render_suite(entries: &[Entry], wall_seconds: f64, style: Style) -> Strin
 
 fn sentence(played: &Played, style: Style) -> String {
     let verdict = &played.verdict;
-    let all = verdict.expectations.len();
+    let judged = verdict
+        .expectations
+        .iter()
+        .filter(|outcome| outcome.judged)
+        .count();
+    let modelled = match verdict.expectations.len() - judged {
+        0 => String::new(),
+        count => format!("; {count} modelled, not judged"),
+    };
     let failed = verdict
         .expectations
         .iter()
@@ -129,17 +137,23 @@ fn sentence(played: &Played, style: Style) -> String {
         .filter(|outcome| outcome.level == Severity::Warn)
         .count();
     let (word, rest) = match (verdict.passed, warned) {
-        (true, 0) => (style.good("passed"), format!("all {all} expectations held")),
+        (true, 0) => (style.good("passed"), format!("all {judged} expectations held")),
         (true, _) => (
             style.good("passed"),
-            format!("{} of {all} expectations held, {warned} warned", all - failed),
+            format!(
+                "{} of {judged} expectations held, {warned} warned",
+                judged - failed
+            ),
         ),
         (false, _) => (
             style.bad("FAILED"),
-            format!("{failed} of {all} expectations did not hold"),
+            format!("{failed} of {judged} expectations did not hold"),
         ),
     };
-    let mut text = format!("{} {word}: {rest} (seed {})\n", played.scenario, played.seed);
+    let mut text = format!(
+        "{} {word}: {rest}{modelled} (seed {})\n",
+        played.scenario, played.seed
+    );
     if !played.overrides.is_empty() {
         text.push_str(&wrapped("with ", &played.overrides.join(" ")));
     }
@@ -209,6 +223,7 @@ fn row(outcome: &Outcome, style: Style) -> String {
         )
     };
     let mark = match (outcome.held, outcome.level) {
+        _ if !outcome.judged => "·".to_owned(),
         (true, _) => style.good("✓"),
         (false, Severity::Fail) => style.bad("✗"),
         (false, Severity::Warn) => style.doubtful("!"),
@@ -278,9 +293,6 @@ fn facts(played: &Played) -> String {
     if let Some(rss) = facts.api_peak_rss_bytes {
         parts.push(format!("API peak {:.1} MB", rss as f64 / 1e6));
     }
-    parts.push(format!(
-        "recording {:.0} B a request",
-        facts.recording.bytes_per_request
-    ));
+    parts.push(format!("recording {:.1} MB", facts.recording.bytes as f64 / 1e6));
     wrapped("this run       ", &parts.join(", "))
 }

@@ -15,6 +15,7 @@ fn outcome(check: &str, unit: Unit, actual: Option<f64>, held: bool, margin: &st
         unit,
         actual,
         limit: Some(0.0),
+        judged: true,
         held,
         margin: margin.to_owned(),
         why: None,
@@ -104,7 +105,11 @@ fn played(failing: bool) -> Played {
         });
     }
     outcomes.insert(0, success);
-    let measured = |value, unit| Measured { value, unit };
+    let measured = |value, unit| Measured {
+        value,
+        unit,
+        modelled: false,
+    };
     let metrics = BTreeMap::from([
         (
             "api.success".to_owned(),
@@ -191,7 +196,7 @@ fn a_pass_on_the_terminal() {
     retry delays   p50 81ms, p99 –, longest –; Retry-After kept 100%
     gzip           71.2% saved, 100% of 200s encoded, 123456 bytes sent
     this run       10.5 s of real time at 120×, stack ready in 123 ms, API peak 21.5
-                   MB, recording 0 B a request
+                   MB, recording 0.0 MB
     note: the service logged 3 lines at WARN, first: [api-0] CoinGecko refused |
           twice
     "##);
@@ -225,7 +230,7 @@ fn a_failure_on_the_terminal() {
     retry delays   p50 81ms, p99 –, longest –; Retry-After kept 100%
     gzip           71.2% saved, 100% of 200s encoded, 123456 bytes sent
     this run       10.5 s of real time at 120×, stack ready in 123 ms, API peak 21.5
-                   MB, recording 0 B a request
+                   MB, recording 0.0 MB
     note: the service logged 3 lines at WARN, first: [api-0] CoinGecko refused |
           twice
 
@@ -377,6 +382,65 @@ fn the_summary_has_failures_first() {
 
     </details>
     "##);
+}
+
+/// Played on the virtual clock, with a latency that nobody may judge.
+fn played_virtually() -> Played {
+    let mut played = played(false);
+    played.clock = "virtual";
+    let latency = Outcome {
+        judged: false,
+        ..outcome(
+            "api.latency.p99 <= 250ms",
+            Unit::Seconds,
+            Some(0.0123),
+            true,
+            "modelled, not judged",
+        )
+    };
+    played.verdict.expectations.insert(1, latency);
+    if let Some(p99) = played.verdict.metrics.get_mut("api.latency.p99") {
+        p99.modelled = true;
+    }
+    played
+}
+
+#[test]
+fn what_is_modelled_is_told_and_not_judged() {
+    let played = played_virtually();
+    let text = render(&played, Style::Plain);
+    let first: Vec<&str> = text.lines().take(5).collect();
+    insta::assert_snapshot!(first.join("\n"), @r"
+    steady passed: all 4 expectations held; 1 modelled, not judged (seed 42)
+
+      check                     window       actual     limit margin
+    ✓ api.success               whole run      100%  >= 99.9% 0.1 points to spare
+    · api.latency.p99           whole run    12.3ms  <= 250ms modelled, not judged
+    ");
+
+    let report = serde_json::to_value(ReportDocument::of(&played)).expect("it can be written");
+    assert_eq!(report["verdict"], "passed");
+    let judged = |index: usize| report["expectations"][index]["judged"].clone();
+    assert_eq!((judged(0), judged(1)), (true.into(), false.into()));
+    let metric = |name: &str| report["metrics"][name]["modelled"].clone();
+    assert_eq!(metric("api.latency.p99"), true);
+    assert!(metric("api.success").is_null(), "what is measured says no more");
+
+    let entry = Entry::Played(Box::new(played));
+    let summary = summary_md(std::slice::from_ref(&entry));
+    for told in [
+        "| steady | passed | 100% | 12.3ms (modelled) |",
+        "| · | api.latency.p99 <= 250ms | whole run | 12.3ms | modelled, not judged |",
+    ] {
+        assert!(summary.contains(told), "{told} is not in {summary}");
+    }
+    let xml = junit_xml(&[entry], &[]).expect("it can be written");
+    for told in [
+        r#"tests="5" skipped="1" errors="0" failures="0""#,
+        r#"<skipped message="was 12.3ms: modelled, not judged"/>"#,
+    ] {
+        assert!(xml.contains(told), "{told} is not in {xml}");
+    }
 }
 
 #[test]

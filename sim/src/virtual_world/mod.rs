@@ -178,7 +178,7 @@ impl<'a> World<'a> {
         let recorder = Recorder::new(recording_setup(
             scenario,
             &spec.config,
-            Timing::of(&clock, scenario.duration),
+            (Timing::of(&clock, scenario.duration), Duration::ZERO),
             &engine,
             &keys,
         ));

@@ -18,7 +18,7 @@ use crate::{
     clock::RunClock,
     coingecko::{Engine, EngineConfig, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount},
     faults::{Timeline, Touches},
-    record::{Recorder, RecordingSetup, Timing, event::Event},
+    record::{Recorder, RecordingSetup, Timing, View, event::Event},
     seed::Seed,
     store::{
         cost::FrontCost,
@@ -141,8 +141,11 @@ impl Stack {
         let start_ms = scenario.start.as_millisecond();
         let clock = RunClock::starting_in(lead, start_ms, f64::from(spec.speed));
         let engine = Arc::new(engine(scenario, spec.seed));
-        let timing = Timing::of(&clock, scenario.duration);
-        let recorder = Recorder::new(recording_setup(scenario, &spec.config, timing, &engine, &keys));
+        let time = (
+            Timing::of(&clock, scenario.duration),
+            RecordingSetup::REAL_LAG,
+        );
+        let recorder = Recorder::new(recording_setup(scenario, &spec.config, time, &engine, &keys));
         let (witness, emit) = (recorder.clone(), recorder.clone());
         let coingecko = mount(
             Arc::clone(&engine),
@@ -276,17 +279,21 @@ pub(crate) fn engine(scenario: &Scenario, seed: Seed) -> Engine {
     )
 }
 
-/// What the recording of a scenario must know; `keys` are the secrets by load.
+/// What the recording of a scenario must know: its time and how late it hears of events; `keys` are the secrets by
+/// load.
 pub(crate) fn recording_setup(
     scenario: &Scenario,
     config: &Config,
-    timing: Timing,
+    (timing, lag): (Timing, Duration),
     engine: &Engine,
     keys: &[Vec<String>],
 ) -> RecordingSetup {
     let key_ids = |secrets: &Vec<String>| secrets.iter().map(|secret| table::key_id(secret)).collect();
     RecordingSetup {
+        lag,
         timing,
+        views: View::asked_by(scenario),
+        rate_limit: scenario.stack.rate_limit,
         cache_ttl: config.cache_ttl,
         symbols: symbols(config),
         key_ids: keys.iter().map(key_ids).collect(),

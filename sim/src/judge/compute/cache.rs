@@ -1,25 +1,14 @@
 //! `cache.*`: which tier answered.
 
 use super::statistics::share;
-use crate::{
-    judge::{evidence::Lens, tiers},
-    record::CacheClaim,
-};
+use crate::judge::evidence::Lens;
 
 pub(super) fn value(name: &str, lens: &Lens<'_>) -> Option<f64> {
+    let tally = lens.tally;
     if name == "collapsed" {
-        let mut answers = lens
-            .requests()
-            .filter(|(request, _)| request.is_priced_answer())
-            .peekable();
-        answers.peek()?;
-        return Some(
-            answers
-                .filter(|(request, _)| request.claim == CacheClaim::Collapsed)
-                .count() as f64,
-        );
+        return (tally.priced > 0).then_some(tally.collapsed as f64);
     }
-    let tiers = tiers::seen(lens);
+    let tiers = tally.tiers;
     let count = match name {
         "memory_ratio" => tiers.memory,
         "store_ratio" => tiers.store,

@@ -1,5 +1,7 @@
 //! Percentiles, shares and the like.
 
+use crate::record::Spread;
+
 /// The value below which the share `p` (0 to 1) of the samples lies: the smallest sample that is not smaller
 /// than that share of all (nearest rank). None without samples.
 pub(super) fn percentile(samples: impl IntoIterator<Item = f64>, p: f64) -> Option<f64> {
@@ -17,17 +19,26 @@ pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// The percentile that a metric's last part names: `p50`, `p95`, `p99`, `p999` or `max`.
+/// The share that a metric's last part names: `p50`, `p95`, `p99`, `p999` or `max`.
+fn named_share(name: &str) -> Option<f64> {
+    match name {
+        "p50" => Some(0.5),
+        "p95" => Some(0.95),
+        "p99" => Some(0.99),
+        "p999" => Some(0.999),
+        "max" => Some(1.0),
+        _ => None,
+    }
+}
+
+/// The percentile of `samples` that a metric's last part names.
 pub(super) fn named(name: &str, samples: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let p = match name {
-        "p50" => 0.5,
-        "p95" => 0.95,
-        "p99" => 0.99,
-        "p999" => 0.999,
-        "max" => 1.0,
-        _ => return None,
-    };
-    percentile(samples, p)
+    percentile(samples, named_share(name)?)
+}
+
+/// The percentile of what was counted that a metric's last part names.
+pub(super) fn spread(name: &str, samples: &Spread) -> Option<f64> {
+    samples.percentile(named_share(name)?)
 }
 
 #[cfg(test)]

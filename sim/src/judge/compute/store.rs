@@ -4,7 +4,7 @@ use crate::judge::evidence::Lens;
 
 pub(super) fn value(name: &str, lens: &Lens<'_>) -> Option<f64> {
     let recording = lens.recording();
-    let totals = recording.store.sum(recording.buckets.within(&lens.wall));
+    let totals = recording.store.sum(recording.buckets.within(&lens.view.wall));
     match name {
         "reads" => Some(f64::from(totals.reads)),
         "writes" => Some(f64::from(totals.writes)),

@@ -29,7 +29,10 @@ pub(super) fn value(name: &str, lens: &Lens<'_>) -> Option<f64> {
 /// The longest time without a stored write of a symbol, wall seconds; the window's ends count as writes, so that
 /// a symbol which is never written has a gap as long as the window.
 fn gap_max(lens: &Lens<'_>) -> Option<f64> {
-    let (start, end) = (lens.wall.start.as_secs_f64(), lens.wall.end.as_secs_f64());
+    let (start, end) = (
+        lens.view.wall.start.as_secs_f64(),
+        lens.view.wall.end.as_secs_f64(),
+    );
     let timing = lens.recording().timing;
     let of_symbol = |writes: &mut dyn Iterator<Item = u64>| {
         let mut last = start;
