@@ -115,7 +115,7 @@ impl Beside {
     /// The table for `summary.md`.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let mut text = format!("\n### {}\n\n| |", self.scenario);
+        let mut text = format!("### {}\n\n| |", self.scenario);
         for column in &self.columns {
             let _ = write!(text, " {} |", column.replace('|', "\\|"));
         }

@@ -61,6 +61,7 @@ pub fn write_suite(folder: &Path, entries: &[Entry], together: &Together) -> Res
     )?;
     let mut summary = summary_md(entries);
     for table in &together.beside {
+        summary.push('\n');
         summary.push_str(&table.markdown());
     }
     for table in &together.clocks {
