@@ -413,10 +413,10 @@ fn a_service_that_tells_another_story_fails() {
     }
     let emf = |requests: f64| Event::Emf {
         at_us: 1,
-        service: "api".to_owned(),
+        service: "api",
         values: vec![
-            ("Requests".to_owned(), requests),
-            ("CacheMemory".to_owned(), requests),
+            ("Requests".into(), requests),
+            ("CacheMemory".into(), requests),
         ],
     };
     stage.recorder.record(emf(290.0));
@@ -557,10 +557,10 @@ fn waits_are_the_services_own_and_most_requests_wait_for_nothing() {
     for n in 0..4 {
         stage.request(100 * n, |_| {});
     }
-    let values = vec![("RefreshWaitMs".to_owned(), 1_500.0)];
+    let values = vec![("RefreshWaitMs".into(), 1_500.0)];
     stage.recorder.record(Event::Emf {
         at_us: 1,
-        service: "api".to_owned(),
+        service: "api",
         values,
     });
     near(stage.metric("api.wait.max"), 1.5);

@@ -1,5 +1,7 @@
 //! What the service says about itself in its EMF documents.
 
+use std::sync::Arc;
+
 /// The sums of all documents.
 #[derive(Clone, Debug, Default)]
 pub struct EmfTotals(Vec<Service>);
@@ -10,12 +12,12 @@ struct Service {
     name: String,
     documents: u64,
     /// In the order in which the metrics were first heard of.
-    sums: Vec<(String, f64)>,
+    sums: Vec<(Arc<str>, f64)>,
 }
 
 impl EmfTotals {
     /// Takes in one document.
-    pub fn record(&mut self, service: &str, values: &[(String, f64)]) {
+    pub fn record(&mut self, service: &str, values: &[(Arc<str>, f64)]) {
         let place = self.0.iter().position(|known| known.name == service);
         let place = place.unwrap_or_else(|| {
             self.0.push(Service {
@@ -34,7 +36,7 @@ impl EmfTotals {
     pub fn sum(&self, service: &str, name: &str) -> f64 {
         let sums = self.of(service).map_or(&[][..], |service| &service.sums);
         sums.iter()
-            .find(|(known, _)| known == name)
+            .find(|(known, _)| **known == *name)
             .map_or(0.0, |(_, sum)| *sum)
     }
 
@@ -56,13 +58,13 @@ impl EmfTotals {
 }
 
 impl Service {
-    fn add(&mut self, values: &[(String, f64)]) {
+    fn add(&mut self, values: &[(Arc<str>, f64)]) {
         self.documents += 1;
         // Documents name their metrics in the same order, some of them left out: the next is found near the last.
         let mut next = 0;
         for (name, value) in values {
             let (before, after) = self.sums.split_at(next);
-            let is_it = |(known, _): &(String, f64)| known == name;
+            let is_it = |(known, _): &(Arc<str>, f64)| Arc::ptr_eq(known, name) || known == name;
             let found = after
                 .iter()
                 .position(is_it)
@@ -86,9 +88,9 @@ mod tests {
     fn adds_up_by_service_and_metric_in_any_order() {
         let mut totals = EmfTotals::default();
         let mut record = |service: &str, values: &[(&str, f64)]| {
-            let values: Vec<(String, f64)> = values
+            let values: Vec<(Arc<str>, f64)> = values
                 .iter()
-                .map(|(name, value)| ((*name).to_owned(), *value))
+                .map(|(name, value)| (Arc::from(*name), *value))
                 .collect();
             totals.record(service, &values);
         };

@@ -101,9 +101,9 @@ pub enum Event {
         /// When it was read.
         at_us: u64,
         /// `api` or `update`.
-        service: String,
+        service: &'static str,
         /// Metric name → value.
-        values: Vec<(String, f64)>,
+        values: Vec<(Arc<str>, f64)>,
     },
     /// A JSON log line of the service at warning level or above, kept short.
     Log {

@@ -5,7 +5,7 @@
 //! reference limiter tells its class, and it is counted in every view that it belongs to. Its age, its truth and its
 //! tier are told as it comes: what bears on these was in the store, and was heard of, before the answer was given.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use scenarios::wire::RequestLine;
 
@@ -156,7 +156,7 @@ impl Intake {
                 at_us,
                 service,
                 values,
-            } => self.emf(at_us, &service, &values),
+            } => self.emf(at_us, service, &values),
             Event::Log {
                 at_us,
                 process,
@@ -213,10 +213,10 @@ impl Intake {
         self.unsettled.admission(admission);
     }
 
-    fn emf(&mut self, at_us: u64, service: &str, values: &[(String, f64)]) {
+    fn emf(&mut self, at_us: u64, service: &str, values: &[(Arc<str>, f64)]) {
         self.recording.emf.record(service, values);
         for (name, ms) in values {
-            if name == "RefreshWaitMs" && *ms > 0.0 {
+            if **name == *"RefreshWaitMs" && *ms > 0.0 {
                 self.recording.tallies.wait(at_us, ms / 1000.0);
             }
         }

@@ -1,6 +1,9 @@
 //! The metrics sink of the service in virtual time: reads each document as whoever tails the log would.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use service::metrics::Emf;
 
@@ -11,20 +14,41 @@ use crate::{
 
 /// Hands the metrics of each document to the recorder.
 pub(super) struct RecordedEmf {
-    /// `api` or `update`.
-    pub(super) service: &'static str,
-    pub(super) clock: RunClock,
-    pub(super) recorder: Recorder,
+    service: &'static str,
+    clock: RunClock,
+    recorder: Recorder,
+    /// Every name that a document has had, so that each is made once. There are some twenty.
+    names: Mutex<Vec<Arc<str>>>,
+}
+
+impl RecordedEmf {
+    /// The sink of a process; `service` is `api` or `update`.
+    pub(super) fn new(service: &'static str, clock: RunClock, recorder: Recorder) -> Self {
+        Self {
+            service,
+            clock,
+            recorder,
+            names: Mutex::default(),
+        }
+    }
 }
 
 impl Emf for RecordedEmf {
     fn line(&self, json: &str) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = |name: &str| {
+            if let Some(known) = names.iter().find(|known| ***known == *name) {
+                return Arc::clone(known);
+            }
+            let name: Arc<str> = name.into();
+            names.push(Arc::clone(&name));
+            name
+        };
+        let values = metrics(json).map(|(name, value)| (shared(name), value)).collect();
         self.recorder.record(Event::Emf {
             at_us: self.clock.now_us(),
-            service: self.service.to_owned(),
-            values: metrics(json)
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
+            service: self.service,
+            values,
         });
     }
 }
@@ -140,8 +164,8 @@ mod tests {
             let Line::Emf(Event::Emf { values, .. }) = logs::read(&document, &origin, &clock) else {
                 panic!("{document} is an EMF document")
             };
-            let scanned: Vec<(String, f64)> = metrics(&document)
-                .map(|(name, value)| (name.to_owned(), value))
+            let scanned: Vec<(Arc<str>, f64)> = metrics(&document)
+                .map(|(name, value)| (name.into(), value))
                 .collect();
             assert_eq!(scanned, values, "{document}");
             assert!(scanned.len() >= 3);

@@ -197,11 +197,7 @@ impl<'a> World<'a> {
         let next_firing = NextFiring::new();
         let instance = |index: u32| {
             let process = format!("api-{index}");
-            let emf = RecordedEmf {
-                service: "api",
-                clock,
-                recorder: recorder.clone(),
-            };
+            let emf = RecordedEmf::new("api", clock, recorder.clone());
             router(Arc::new(App::new(
                 spec.config.clone(),
                 Arc::new(clock),

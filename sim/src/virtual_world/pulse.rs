@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::world::WorldError;
 
 /// So many answers at one instant mean that time does not go on: somebody repeats at once what takes no time.
-const MOST_AT_ONE_INSTANT: u64 = 1_000_000;
+const MOST_AT_ONE_INSTANT: u64 = 200_000;
 
 /// The pulse of a run; a clone shows the same.
 #[derive(Clone, Debug, Default)]

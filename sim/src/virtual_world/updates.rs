@@ -58,11 +58,7 @@ impl Updater {
 
     async fn update(self, index: u32) {
         let process = format!("update-{index}");
-        let emf = RecordedEmf {
-            service: "update",
-            clock: self.clock,
-            recorder: self.recorder.clone(),
-        };
+        let emf = RecordedEmf::new("update", self.clock, self.recorder.clone());
         let app = App::new(
             self.config,
             Arc::new(self.clock),

@@ -1,5 +1,7 @@
 //! What the service's processes write to their standard output: JSON logs and EMF documents, one a line.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -51,7 +53,7 @@ pub fn read(line: &str, origin: &Origin, clock: &RunClock) -> Line {
         return match emf_values(aws, &document) {
             Some(values) => Line::Emf(Event::Emf {
                 at_us: clock.now_us(),
-                service: origin.service.to_owned(),
+                service: origin.service,
                 values,
             }),
             None => Line::Other,
@@ -97,7 +99,7 @@ struct Metric {
 }
 
 /// The metrics that the document declares, with their values; what it does not declare is a property, no metric.
-fn emf_values(aws: &Value, document: &Map<String, Value>) -> Option<Vec<(String, f64)>> {
+fn emf_values(aws: &Value, document: &Map<String, Value>) -> Option<Vec<(Arc<str>, f64)>> {
     let aws = Aws::deserialize(aws).ok()?;
     let names = aws
         .cloud_watch_metrics
@@ -106,7 +108,7 @@ fn emf_values(aws: &Value, document: &Map<String, Value>) -> Option<Vec<(String,
     Some(
         names
             .filter_map(|metric| Some((document.get(&metric.name)?.as_f64()?, metric.name)))
-            .map(|(value, name)| (name, value))
+            .map(|(value, name)| (Arc::from(name), value))
             .collect(),
     )
 }
@@ -142,7 +144,7 @@ mod tests {
         assert_eq!(service, "api");
         assert_eq!(
             values,
-            [("Requests".to_owned(), 1.0), ("LatencyMs".to_owned(), 0.25)]
+            [("Requests".into(), 1.0), ("LatencyMs".into(), 0.25)]
         );
     }
 

@@ -143,11 +143,11 @@ fn of_a_request_that_comes_minutes_late_nothing_is_told() {
 #[test]
 fn waits_are_those_that_the_service_tells() {
     let mut intake = intake(timing(), 1);
-    let values = |ms| vec![("Requests".to_owned(), 1.0), ("RefreshWaitMs".to_owned(), ms)];
+    let values = |ms| vec![("Requests".into(), 1.0), ("RefreshWaitMs".into(), ms)];
     for ms in [0.0, 250.0] {
         intake.take(Event::Emf {
             at_us: 1,
-            service: "api".to_owned(),
+            service: "api",
             values: values(ms),
         });
     }
