@@ -1,6 +1,6 @@
 //! The recording: aggregates events as they come.
 
-use std::{collections::BTreeMap, collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, collections::HashMap, sync::Arc, time::Duration};
 
 use scenarios::wire::RequestLine;
 
@@ -291,6 +291,13 @@ impl Recording {
     }
 
     fn request(&mut self, load: u16, line: &RequestLine) {
+        self.touched_by(&line.faults);
+        let mut line = Cow::Borrowed(line);
+        if line.slow_us > 0 {
+            // How long a user reads is not the service's doing.
+            line.to_mut().answered_us = line.arrived_us();
+        }
+        let line = &*line;
         let keys = self.load_keys.get(usize::from(load));
         let key = line.key.and_then(|index| keys?.get(index as usize).copied());
         let mut record = RequestRecord::of(load, line, key);

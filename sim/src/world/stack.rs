@@ -254,13 +254,14 @@ impl Foundation {
             .iter()
             .map(|load| keys::secrets(spec.seed, &load.name, load.keys.count))
             .collect();
-        let enabled: Vec<(String, bool)> = keys
-            .iter()
-            .flatten()
-            .map(|secret| (secret.clone(), true))
-            .collect();
+        let enabled = keys.iter().flatten().map(|secret| (secret.clone(), true));
+        let disabled = scenario.loads.iter().map(|load| {
+            let secret = scenarios::play::disabled_key(spec.seed.0, &load.name);
+            (secret, false)
+        });
+        let stored: Vec<(String, bool)> = enabled.chain(disabled).collect();
         let created_ms = scenario.start.as_millisecond();
-        table::seed_keys(store.database(), environment::TABLE, &enabled, created_ms)
+        table::seed_keys(store.database(), environment::TABLE, &stored, created_ms)
             .map_err(|error| unusable(&error))?;
         Ok(Self { store, keys })
     }
