@@ -197,7 +197,12 @@ impl Play {
 
     /// Whether nothing may be sent any more.
     pub(crate) fn is_over(&self) -> bool {
-        *self.stop.borrow() || self.clock.now_us() >= self.end_us()
+        self.is_over_at(self.clock.now_us())
+    }
+
+    /// Whether what is due at this instant (real µs since the anchor) may not be sent.
+    fn is_over_at(&self, due_us: u64) -> bool {
+        *self.stop.borrow() || due_us >= self.end_us()
     }
 
     /// Waits until the generator is told to end before its load does.
@@ -229,13 +234,12 @@ impl Play {
     ///
     /// Who waits is not woken when the load has to end before its time: [`Play::to_the_end`] drops it.
     pub(crate) async fn wait_until(&self, at_us: u64) -> bool {
-        let end_us = self.end_us();
         // Instants, because before the anchor the clock stands at 0.
-        let instant = self.clock.instant(at_us.min(end_us));
+        let instant = self.clock.instant(at_us.min(self.end_us()));
         if instant > Instant::now() {
             tokio::time::sleep_until(instant).await;
         }
-        at_us < end_us && !self.is_over()
+        !self.is_over_at(at_us)
     }
 
     /// How many times as fast what follows comes when the wait for it begins `at` (wall time since the start), because
