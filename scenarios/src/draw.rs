@@ -19,6 +19,10 @@ pub(crate) enum Component {
     Arrivals = 4,
     /// Which events a fault touches.
     Fault = 5,
+    /// The disabled key of a load.
+    DisabledKey = 6,
+    /// Keys that do not exist.
+    BadKey = 7,
 }
 
 /// The source of the streams of one load or fault.
@@ -36,6 +40,11 @@ impl Draws {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
         Self { seed, name: hash }
+    }
+
+    /// The seed of the faults of a load's users.
+    pub(crate) fn of_faults(self) -> u64 {
+        self.stream(Component::Fault, 0).bits()
     }
 
     /// The stream of a component of the `index`-th user or arrival.
@@ -65,7 +74,8 @@ fn mix(state: u64) -> u64 {
 }
 
 impl Stream {
-    fn next(&mut self) -> u64 {
+    /// 64 random bits.
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GAMMA);
         mix(self.0)
     }
@@ -73,7 +83,7 @@ impl Stream {
     /// A uniform draw from `0.0..1.0`.
     pub(crate) fn unit(&mut self) -> f64 {
         // 53 bits: every value is exactly representable.
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// An exponential draw with mean 1.

@@ -37,6 +37,10 @@ pub struct LoadPlan {
 /// One line from the load generator.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all lines are of the largest variant"
+)]
 pub enum LoadLine {
     /// The generator is up and waits for its load to begin.
     Ready {
@@ -70,13 +74,13 @@ pub struct RequestLine {
     pub due_us: u64,
     /// When its first byte was handed to the socket.
     pub sent_us: u64,
-    /// When the answer's last byte had come, or when it failed.
+    /// When the answer's last byte had been read, or when it failed.
     pub answered_us: u64,
     /// Index of the `[[journey]]`.
     pub journey: u16,
     /// The user (closed loop) or arrival (open loop) number.
     pub user: u32,
-    /// Index into the plan's keys; none for a request without a key.
+    /// Index into the plan's keys; none for a request without a key, or with one that is not among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<u32>,
     /// Index into the plan's targets.
@@ -122,6 +126,24 @@ pub struct RequestLine {
     /// Whether this is a repeat after a 429 (`on_reject`).
     #[serde(default)]
     pub repeat: bool,
+    /// How much of the time to `answered_us` the client took on purpose to read the answer, µs (`slow_reader`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slow_us: u64,
+    /// Index in the scenario of each fault that touched the request, or the wait before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<u16>,
+}
+
+impl RequestLine {
+    /// When the answer's last byte would have come to a client that reads at once.
+    #[must_use]
+    pub fn arrived_us(&self) -> u64 {
+        self.answered_us.saturating_sub(self.slow_us)
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One price of an answer.

@@ -169,6 +169,16 @@ fn parameters(checker: &mut Checker<'_>, raw: &RawFault, row: &KindRow) {
             checker.error(&raw.kind.range, message, format!("add `{need} = …`"));
         }
     }
+    if row.kind == "over_limit"
+        && let Some(matches) = &raw.matches
+    {
+        let help = "it touches the waits between requests; remove `match`";
+        checker.error(
+            &matches.range,
+            "a fault of kind `over_limit` cannot be matched",
+            help,
+        );
+    }
     let needs_path = row.kind == "endpoint_disabled";
     let needs_id = matches!(row.kind, "id_renamed" | "delisted");
     let of = raw.matches.as_ref().map(|at| &at.value);

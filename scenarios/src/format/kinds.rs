@@ -257,7 +257,7 @@ pub static KINDS: &[KindRow] = &[
     row(
         Clients,
         "over_limit",
-        "users send so many times as fast",
+        "users send so many times as fast: their waits (between the arrivals of a `rate`, after each get of `users`) are so many times as short",
         &[],
         &[("factor", "2")],
     ),
@@ -272,14 +272,14 @@ pub static KINDS: &[KindRow] = &[
     row(
         Clients,
         "malformed",
-        "users send requests that are not valid",
+        "users send requests that are not valid, of several sorts in turn",
         &[],
         &[],
     ),
     row(
         Clients,
         "slow_reader",
-        "users read their answers slowly",
+        "users read their answers slowly, though no longer than their load lasts",
         &["speed"],
         &[],
     ),

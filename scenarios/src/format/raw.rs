@@ -235,9 +235,9 @@ pub(crate) struct RawFault {
     pub(super) kind: At<KindName>,
     /// The share of eligible events that it touches. Default: `100%`.
     pub(super) share: Option<Raw<Share>>,
-    /// Only the first so many eligible events.
+    /// Only the first so many eligible events; of target `clients`, of each load.
     pub(super) first: Option<At<u32>>,
-    /// Only every so-many-th eligible event.
+    /// Only every so-many-th eligible event; likewise.
     pub(super) every: Option<At<u32>>,
     /// Which events are eligible: all of these conditions. Default: all events of the target.
     #[serde(rename = "match")]

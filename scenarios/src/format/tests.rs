@@ -519,6 +519,12 @@ fn bad_faults() {
     23 | status = 200
        |          ^^^ write 400 to 599
     ");
+    assert!(
+        fault("target = \"clients\"\nkind = \"over_limit\"\nmatch = { path = \"/prices\" }\n")
+            .expect_err("waits have no path")
+            .to_string()
+            .contains("a fault of kind `over_limit` cannot be matched")
+    );
     insta::assert_snapshot!(broken("status = 503", "status = 503\nmatch = { op = \"GetItem\" }"), @r#"
     error: target `coingecko` cannot be matched so
        --> plain.toml:24:9

@@ -29,6 +29,8 @@ struct Crowd {
     play: Arc<Play>,
     /// Base URLs of the targets, without a slash at their end.
     bases: Arc<[String]>,
+    /// Longest time to wait for an answer.
+    timeout: Duration,
     /// Users that have not yet noticed the end.
     left: AtomicU32,
     all_left: Notify,
@@ -49,11 +51,12 @@ pub(crate) async fn run(
     let crowd = Arc::new(Crowd {
         play,
         bases,
+        timeout,
         left: AtomicU32::new(users),
         all_left: Notify::new(),
     });
     let failed = |error: GooseError| PlayError::Engine(format!("goose: {error}"));
-    let attack = attack(&crowd, users, timeout).map_err(failed)?;
+    let attack = attack(&crowd, users).map_err(failed)?;
     // Goose looks only twice a second whether its users are done, and nothing of what it does then is used.
     tokio::select! {
         biased;
@@ -70,11 +73,11 @@ async fn ctrl_c() {
     }
 }
 
-fn attack(crowd: &Arc<Crowd>, users: u32, timeout: Duration) -> Result<GooseAttack, GooseError> {
+fn attack(crowd: &Arc<Crowd>, users: u32) -> Result<GooseAttack, GooseError> {
     let client = GooseClientBuilder::new()
         .without_cookies()
         .gzip(false)
-        .timeout(timeout);
+        .timeout(crowd.timeout);
     let (first, then) = (Arc::clone(crowd), Arc::clone(crowd));
     let start: TransactionFunction = Arc::new(move |user| Box::pin(take_seat(Arc::clone(&first), user)));
     let journey: TransactionFunction = Arc::new(move |user| Box::pin(make_journey(Arc::clone(&then), user)));
@@ -125,6 +128,7 @@ async fn make_journey(crowd: Arc<Crowd>, user: &mut GooseUser) -> TransactionRes
         let mut carrier = carry::Carrier {
             user,
             bases: &crowd.bases,
+            timeout: crowd.timeout,
         };
         play_journey(&crowd.play, &mut visitor, &mut carrier, Pace::Closed).await;
     }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use crate::play::{Outgoing, Transport};
+use crate::play::{Outgoing, SlowRead, Transport};
 use crate::request::{Answer, Exchange, NoAnswer};
 
 /// A clone shares connections and room.
@@ -38,14 +40,7 @@ impl Carrier {
     }
 
     async fn exchange(&self, request: Request<Empty<Bytes>>) -> Result<Answer, NoAnswer> {
-        let response = self.client.request(request).await.map_err(|error| {
-            if error.is_connect() {
-                NoAnswer::Connect
-            } else {
-                NoAnswer::Reset
-            }
-        })?;
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.head(request).await?.into_parts();
         let body = body.collect().await.map_err(|_| NoAnswer::Body)?;
         Ok(Answer {
             status: parts.status,
@@ -53,10 +48,43 @@ impl Carrier {
             body: body.to_bytes(),
         })
     }
+
+    /// Reads the body slowly. Only the time that the other side takes is bounded: to the headers, and to each part.
+    async fn exchange_slowly(
+        &self,
+        request: Request<Empty<Bytes>>,
+        slow: &SlowRead,
+    ) -> Result<Answer, NoAnswer> {
+        let late = |_| NoAnswer::Timeout;
+        let head = timeout(self.timeout, self.head(request)).await.map_err(late)??;
+        let (parts, mut body) = head.into_parts();
+        let mut read = BytesMut::new();
+        while let Some(frame) = timeout(self.timeout, body.frame()).await.map_err(late)? {
+            if let Ok(data) = frame.map_err(|_| NoAnswer::Body)?.into_data() {
+                slow.pause(data.len()).await;
+                read.extend_from_slice(&data);
+            }
+        }
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: read.freeze(),
+        })
+    }
+
+    async fn head(&self, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, NoAnswer> {
+        self.client.request(request).await.map_err(|error| {
+            if error.is_connect() {
+                NoAnswer::Connect
+            } else {
+                NoAnswer::Reset
+            }
+        })
+    }
 }
 
 impl Transport for Carrier {
-    async fn get(&mut self, request: Outgoing<'_>) -> Exchange {
+    async fn get<'a>(&'a mut self, request: Outgoing<'a>) -> Exchange {
         let Ok(_place) = self.room.try_acquire() else {
             return Exchange::NoRoom;
         };
@@ -65,11 +93,13 @@ impl Transport for Carrier {
             return Exchange::Failed(NoAnswer::Connect);
         };
         *outgoing.headers_mut() = request.headers;
-        match tokio::time::timeout(self.timeout, self.exchange(outgoing)).await {
-            Ok(Ok(answer)) => Exchange::Answered(answer),
-            Ok(Err(why)) => Exchange::Failed(why),
-            Err(_) => Exchange::Failed(NoAnswer::Timeout),
-        }
+        let answer = match request.slow {
+            Some(slow) => self.exchange_slowly(outgoing, slow).await,
+            None => timeout(self.timeout, self.exchange(outgoing))
+                .await
+                .unwrap_or(Err(NoAnswer::Timeout)),
+        };
+        answer.map_or_else(Exchange::Failed, Exchange::Answered)
     }
 }
 
@@ -107,6 +137,7 @@ mod tests {
             path: "/",
             name: "/",
             headers: HeaderMap::new(),
+            slow: None,
         };
         let exchange = Carrier::new([base].into(), timeout, room).get(request).await;
         server.abort();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
 
 use self::arrivals::DueTimes;
-use crate::play::{Pace, Play, Transport, play_journey};
+use crate::play::{Pace, Play, Transport, Visitor, play_journey};
 
 pub(crate) use self::carry::Carrier;
 
@@ -24,14 +24,21 @@ pub(crate) async fn run<T>(play: Arc<Play>, rates: &[f64], carrier: T)
 where
     T: Transport + Clone + 'static,
 {
-    let due_times = DueTimes::new(rates, play.load.length, play.load.arrivals, play.arrivals());
+    let mut due_times = DueTimes::new(rates, play.load.length, play.load.arrivals, play.arrivals());
     let mut visits = JoinSet::new();
-    for (number, due) in (0..).zip(due_times) {
+    // What makes the next one come sooner.
+    let mut faults = Vec::new();
+    for number in 0.. {
+        let Some(due) = due_times.next() else {
+            break;
+        };
         let due_us = play.begin_us() + play.clock.real_us(due);
         if !play.wait_until(due_us).await {
             break;
         }
-        visits.spawn(visit(Arc::clone(&play), number, due_us, carrier.clone()));
+        let visitor = play.arrival(number, std::mem::take(&mut faults));
+        visits.spawn(visit(Arc::clone(&play), visitor, due_us, carrier.clone()));
+        due_times.hasten(play.hurry(play.load.at + due, &mut faults));
         while let Some(ended) = visits.try_join_next() {
             or_panic(ended);
         }
@@ -43,8 +50,7 @@ where
     play.wait_until(play.end_us()).await;
 }
 
-async fn visit(play: Arc<Play>, number: u32, due_us: u64, mut carrier: impl Transport) {
-    let mut visitor = play.arrival(number);
+async fn visit(play: Arc<Play>, mut visitor: Visitor, due_us: u64, mut carrier: impl Transport) {
     play_journey(&play, &mut visitor, &mut carrier, Pace::Open { due_us }).await;
 }
 

@@ -66,6 +66,15 @@ impl LoadClock {
         self.real_us(since_start)
     }
 
+    /// The wall time since the scenario's start at an instant, real µs since the anchor.
+    pub(crate) fn wall(self, at_us: u64) -> Duration {
+        let real = Duration::from_micros(at_us);
+        if self.speed == 1.0 {
+            return real;
+        }
+        Duration::try_from_secs_f64(real.as_secs_f64() * self.speed).unwrap_or(Duration::MAX)
+    }
+
     /// The real time, µs, in which `wall` passes.
     pub(crate) fn real_us(self, wall: Duration) -> u64 {
         // Rounded up: who has to wait a second never comes back before it has passed.
@@ -112,6 +121,7 @@ mod tests {
         let clock = clock(0, 120.0);
         assert_eq!(clock.real_us(Duration::from_secs(60)), 500_000);
         assert_eq!(clock.at_us(Duration::from_secs(1)), 8334);
+        assert_eq!(clock.wall(500_000), Duration::from_secs(60));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,12 +5,14 @@
 //! | `process` | a load in a process of its own: plan on stdin, lines on stdout, signals, exit code |
 //! | `clock` | instants since the run's anchor |
 //! | `output` | the writer of lines |
+//! | `faults` | what makes users misbehave |
 //! | `visitor` | what one user does: journeys, think time, reactions to a 429 |
 //!
 //! [`crate::journeys`] (goose) plays `users` loads on sockets, [`crate::open`] plays `rate` loads,
 //! [`crate::within`] plays both without sockets.
 
 mod clock;
+mod faults;
 mod output;
 mod process;
 mod visitor;
@@ -25,11 +27,14 @@ use http::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use faults::disabled_key;
 pub use process::main;
 
 pub(crate) use clock::LoadClock;
+pub(crate) use faults::SlowRead;
 pub(crate) use visitor::{Outgoing, Pace, Transport, Visitor, play_journey};
 
+use self::faults::ClientFaults;
 use crate::draw::{Choice, Component, Draws, Stream};
 use crate::format::model::{Journey, Load, Popularity, Scenario};
 use crate::request::Reader;
@@ -113,6 +118,7 @@ pub(crate) struct Play {
     known: BTreeSet<String>,
     targets: u16,
     draws: Draws,
+    faults: Option<ClientFaults>,
     pub(crate) clock: LoadClock,
     reader: Reader,
     tell: Tell,
@@ -149,6 +155,8 @@ impl Play {
         })?;
         check(&setup, &load)?;
         let journeys = journeys(scenario, &load);
+        let draws = Draws::new(setup.seed, &load.name);
+        let disabled_key = disabled_key(setup.seed, &load.name);
         let weights = journeys.iter().map(|route| f64::from(route.journey.weight));
         Ok(Self {
             journey_choice: Choice::weighted(weights),
@@ -163,7 +171,8 @@ impl Play {
                 .collect(),
             symbols: setup.symbols,
             targets: setup.targets,
-            draws: Draws::new(setup.seed, &load.name),
+            faults: ClientFaults::new(scenario, draws, disabled_key),
+            draws,
             clock: setup.clock,
             load,
             reader: Reader::default(),
@@ -188,7 +197,12 @@ impl Play {
 
     /// Whether nothing may be sent any more.
     pub(crate) fn is_over(&self) -> bool {
-        *self.stop.borrow() || self.clock.now_us() >= self.end_us()
+        self.is_over_at(self.clock.now_us())
+    }
+
+    /// Whether what is due at this instant (real µs since the anchor) may not be sent.
+    fn is_over_at(&self, due_us: u64) -> bool {
+        *self.stop.borrow() || due_us >= self.end_us()
     }
 
     /// Waits until the generator is told to end before its load does.
@@ -220,13 +234,18 @@ impl Play {
     ///
     /// Who waits is not woken when the load has to end before its time: [`Play::to_the_end`] drops it.
     pub(crate) async fn wait_until(&self, at_us: u64) -> bool {
-        let end_us = self.end_us();
         // Instants, because before the anchor the clock stands at 0.
-        let instant = self.clock.instant(at_us.min(end_us));
+        let instant = self.clock.instant(at_us.min(self.end_us()));
         if instant > Instant::now() {
             tokio::time::sleep_until(instant).await;
         }
-        at_us < end_us && !self.is_over()
+        !self.is_over_at(at_us)
+    }
+
+    /// How many times as fast what follows comes when the wait for it begins `at` (wall time since the start), because
+    /// faults make users hurry; these are added to `faults`.
+    pub(crate) fn hurry(&self, at: Duration, faults: &mut Vec<u16>) -> f64 {
+        self.faults.as_ref().map_or(1.0, |all| all.hurry(at, faults))
     }
 
     /// The `number`-th user of a closed loop. Where keys are used equally often, users take them in turn.
@@ -239,9 +258,11 @@ impl Play {
         self.visitor(number, key)
     }
 
-    /// The `number`-th arrival of an open loop.
-    pub(crate) fn arrival(&self, number: u32) -> Visitor {
-        self.visitor(number, self.drawn_key(number))
+    /// The `number`-th arrival of an open loop, which comes when it does because of these faults.
+    pub(crate) fn arrival(&self, number: u32, faults: Vec<u16>) -> Visitor {
+        let mut visitor = self.visitor(number, self.drawn_key(number));
+        visitor.hurried = faults;
+        visitor
     }
 
     fn drawn_key(&self, number: u32) -> Option<usize> {

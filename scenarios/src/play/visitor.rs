@@ -9,7 +9,8 @@ use std::time::Duration;
 use http::header::{ACCEPT_ENCODING, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::{Play, Route};
+use super::faults::Upset;
+use super::{Play, Route, SlowRead};
 use crate::draw::Stream;
 use crate::format::model::{OnReject, Template};
 use crate::request::{Answer, Exchange, Wanted, fill, wanted};
@@ -23,7 +24,7 @@ const MAX_TAGS: usize = 64;
 /// Carries requests.
 pub(crate) trait Transport: Send {
     /// Sends a GET and waits for the answer, no longer than the plan allows.
-    fn get(&mut self, request: Outgoing<'_>) -> impl Future<Output = Exchange> + Send;
+    fn get<'a>(&'a mut self, request: Outgoing<'a>) -> impl Future<Output = Exchange> + Send;
 }
 
 /// A request to be carried.
@@ -36,6 +37,8 @@ pub(crate) struct Outgoing<'a> {
     /// Its name in statistics: the route.
     pub(crate) name: &'static str,
     pub(crate) headers: HeaderMap,
+    /// How its answer is read, when not at once. Does not count towards what the plan allows.
+    pub(crate) slow: Option<&'a SlowRead>,
 }
 
 impl Outgoing<'_> {
@@ -65,6 +68,8 @@ pub(crate) struct Visitor {
     key: Option<u32>,
     journeys: Stream,
     symbols: Stream,
+    /// The faults that made it come sooner to its next request.
+    pub(super) hurried: Vec<u16>,
     /// The last `ETag` of each path, for journeys that revalidate.
     tags: BTreeMap<String, HeaderValue>,
 }
@@ -76,6 +81,7 @@ impl Visitor {
             key,
             journeys,
             symbols,
+            hurried: Vec::new(),
             tags: BTreeMap::new(),
         }
     }
@@ -141,10 +147,22 @@ impl<T: Transport> Visit<'_, T> {
         for (place, template) in route.journey.get.iter().enumerate() {
             self.get(template, due_us).await?;
             if place < last || self.pace == Pace::Closed {
-                due_us = self.pause(route.journey.think).await?;
+                let think = self.think(route.journey.think);
+                due_us = self.pause(think).await?;
             }
         }
         Some(())
+    }
+
+    /// How long the user thinks this time. Arrivals do not hurry: there are more of them, then.
+    fn think(&mut self, think: Duration) -> Duration {
+        let Some(faults) = self.play.faults.as_ref().filter(|_| self.pace == Pace::Closed) else {
+            return think;
+        };
+        let clock = self.play.clock;
+        let hurry = faults.hurry(clock.wall(clock.now_us()), &mut self.visitor.hurried);
+        // Who is not hurried thinks to the nanosecond.
+        if hurry == 1.0 { think } else { think.div_f64(hurry) }
     }
 
     /// Waits for some wall time from now on; gives the instant that was waited for.
@@ -193,19 +211,35 @@ impl<T: Transport> Visit<'_, T> {
         repeat: bool,
     ) -> Option<Option<Refused>> {
         let play = self.play;
-        if play.is_over() {
+        // Who was due before the end is sent though the machine may be late, so that counts are as planned.
+        let over = match self.pace {
+            Pace::Closed => play.is_over(),
+            Pace::Open { .. } => play.is_over_at(due_us),
+        };
+        if over {
             return None;
         }
-        let key = self.visitor.key.filter(|_| wanted.needs_key());
+        let sent_us = play.clock.now_us();
+        self.sent_us = Some(sent_us);
+        let own_key = self.visitor.key.filter(|_| wanted.needs_key());
+        let (headers, upset) = self.headers(sent_us, path, wanted, own_key);
+        let (path, wanted) = match upset.as_deref() {
+            Some(Upset {
+                malformed: Some((path, wanted)),
+                ..
+            }) => (path.as_str(), wanted),
+            _ => (path, wanted),
+        };
+        let wrong_key = upset.as_ref().is_some_and(|upset| upset.key.is_some());
+        let key = own_key.filter(|_| !wrong_key);
         let target = play.next_target();
         let request = Outgoing {
             target,
             path,
             name: wanted.route,
-            headers: self.headers(path, key),
+            headers,
+            slow: upset.as_ref().and_then(|upset| upset.slow.as_ref()),
         };
-        let sent_us = play.clock.now_us();
-        self.sent_us = Some(sent_us);
         play.in_flight.fetch_add(1, Ordering::Relaxed);
         let exchange = self.transport.get(request).await;
         play.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -228,8 +262,13 @@ impl<T: Transport> Visit<'_, T> {
             },
             asked: Arc::clone(&wanted.asked),
             repeat,
+            faults: std::mem::take(&mut self.visitor.hurried),
             ..RequestLine::default()
         };
+        if let Some(upset) = &upset {
+            line.slow_us = upset.slow.as_ref().map_or(0, SlowRead::paused_us);
+            line.faults.extend(&upset.faults);
+        }
         match exchange {
             Exchange::Answered(answer) => {
                 if self.route.journey.revalidate {
@@ -250,10 +289,18 @@ impl<T: Transport> Visit<'_, T> {
         Some(refused)
     }
 
-    fn headers(&self, path: &str, key: Option<u32>) -> HeaderMap {
+    /// The headers of a request, and what the faults of users make of it.
+    fn headers(
+        &self,
+        sent_us: u64,
+        path: &str,
+        wanted: &Wanted,
+        key: Option<u32>,
+    ) -> (HeaderMap, Option<Box<Upset>>) {
+        let play = self.play;
         // Room for all three at once.
         let mut headers = HeaderMap::with_capacity(3);
-        if let Some(value) = key.and_then(|key| self.play.keys.get(key as usize)) {
+        if let Some(value) = key.and_then(|key| play.keys.get(key as usize)) {
             headers.insert(X_API_KEY, value.clone());
         }
         if let Some(value) = &self.route.accept_encoding {
@@ -264,6 +311,13 @@ impl<T: Transport> Visit<'_, T> {
         {
             headers.insert(IF_NONE_MATCH, tag.clone());
         }
-        headers
+        let upset = play.faults.as_ref().and_then(|faults| {
+            let (at, until) = (play.clock.wall(sent_us), play.clock.instant(play.end_us()));
+            faults.upset(at, (path, wanted), &headers, &play.known, until)
+        });
+        if let Some(key) = upset.as_ref().and_then(|upset| upset.key.as_ref()) {
+            headers.insert(X_API_KEY, key.clone());
+        }
+        (headers, upset)
     }
 }

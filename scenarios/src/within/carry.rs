@@ -45,14 +45,24 @@ impl fmt::Debug for Carrier {
 }
 
 impl Transport for Carrier {
-    async fn get(&mut self, request: Outgoing<'_>) -> Exchange {
+    /// No `async fn`: what is given here need not be kept for as long as the answer takes.
+    fn get<'a>(&'a mut self, request: Outgoing<'a>) -> impl Future<Output = Exchange> + Send {
         let place = self.room.as_ref().map(|room| room.try_acquire());
-        if matches!(place, Some(Err(_))) {
-            return Exchange::NoRoom;
+        let slow = request.slow;
+        let carried = (!matches!(place, Some(Err(_)))).then(|| {
+            let carried = self.carry.get(request.target, request.path, request.headers);
+            tokio::time::timeout(self.timeout, carried)
+        });
+        async move {
+            let _place = place;
+            let Some(carried) = carried else {
+                return Exchange::NoRoom;
+            };
+            let exchange = carried.await.unwrap_or(Exchange::Failed(NoAnswer::Timeout));
+            if let (Exchange::Answered(answer), Some(slow)) = (&exchange, slow) {
+                Box::pin(slow.pause(answer.body.len())).await;
+            }
+            exchange
         }
-        let carried = self.carry.get(request.target, request.path, request.headers);
-        tokio::time::timeout(self.timeout, carried)
-            .await
-            .unwrap_or(Exchange::Failed(NoAnswer::Timeout))
     }
 }

@@ -1,3 +1,7 @@
+//! Users on a paused runtime: everything about them is exact.
+
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::size_of_val;
 use std::sync::{Mutex, PoisonError};
@@ -54,6 +58,7 @@ impl<F: Fn(u64) -> Exchange + Send + Sync> Carry for Service<F> {
     }
 }
 
+/// A service that takes so many milliseconds.
 fn service(takes_ms: u64, answer: impl Fn(u64) -> Exchange + Send + Sync + 'static) -> Arc<dyn Carry> {
     Arc::new(Service {
         takes: Duration::from_millis(takes_ms),

@@ -1,6 +1,7 @@
 //! The load generator from outside: the real binary plays plans against a server that remembers what it was asked.
 
 mod closed;
+mod faults;
 mod open;
 mod process;
 mod reactions;

@@ -84,7 +84,7 @@ fn a_journey_thinks_between_its_gets_and_leaves() {
         played
             .requests()
             .iter()
-            .all(|request| request.sent_us <= real_us(60.0))
+            .all(|request| request.due_us <= real_us(60.0))
     );
 }
 

@@ -93,7 +93,10 @@ fn faults_touched(evidence: &Evidence<'_>) -> Outcome {
         .enumerate()
         .filter(|(index, fault)| {
             let index = u16::try_from(*index).unwrap_or(u16::MAX);
-            let counted = matches!(fault.target(), Target::CoinGecko | Target::Schedule);
+            let counted = matches!(
+                fault.target(),
+                Target::CoinGecko | Target::Schedule | Target::Clients
+            );
             !fault.may_miss && counted && !touched.contains_key(&index)
         })
         .map(|(_, fault)| fault.name.as_str())

@@ -5,7 +5,7 @@
 //! reference limiter tells its class, and it is counted in every view that it belongs to. Its age, its truth and its
 //! tier are told as it comes: what bears on these was in the store, and was heard of, before the answer was given.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use scenarios::wire::RequestLine;
 
@@ -186,6 +186,13 @@ impl Intake {
     }
 
     fn request(&mut self, load: u16, line: &RequestLine) {
+        self.recording.touched_by(&line.faults);
+        let mut line = Cow::Borrowed(line);
+        if line.slow_us > 0 {
+            // How long a user reads is not the service's doing.
+            line.to_mut().answered_us = line.arrived_us();
+        }
+        let line = &*line;
         let keys = self.load_keys.get(usize::from(load));
         let key = line.key.and_then(|index| keys?.get(index as usize).copied());
         let mut record = RequestRecord::of(load, line, key);

@@ -48,7 +48,7 @@ use crate::{
     world::{
         Ended, WorldError, environment, keys,
         load::ANSWER_TIMEOUT,
-        stack::{engine, recording_setup, symbols},
+        stack::{engine, recording_setup, stored_keys, symbols},
     },
 };
 
@@ -317,11 +317,7 @@ fn store(
     latency: Modelled,
     keys: &[Vec<String>],
 ) -> Result<Arc<dyn Store>, WorldError> {
-    let enabled: Vec<(String, bool)> = keys
-        .iter()
-        .flatten()
-        .map(|secret| (secret.clone(), true))
-        .collect();
+    let enabled = stored_keys(&spec.scenario, spec.seed, keys);
     let created_ms = spec.scenario.start.as_millisecond();
     let recorder = recorder.clone();
     let emit: Emit = Arc::new(move |event| recorder.record(event));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use scenarios::format::{
     FaultKind,
-    fault::{CoinGeckoFault, Latency, StoreFault},
+    fault::{ClientFault, CoinGeckoFault, Latency, StoreFault},
     model::{Load, Scenario, Shape},
 };
 use service::config::Config;
@@ -202,11 +202,17 @@ fn peak_rate(scenario: &Scenario) -> f64 {
             .map(|(_, load)| requests_per_second(load, scenario))
             .sum()
     };
-    scenario
+    let peak = scenario
         .loads
         .iter()
         .map(|load| together(load.at))
-        .fold(0.0, f64::max)
+        .fold(0.0, f64::max);
+    // At worst the peak comes when users hurry most.
+    let hurries = scenario.faults.iter().map(|fault| match fault.kind {
+        FaultKind::Clients(ClientFault::OverLimit { factor }) => factor.max(1.0),
+        _ => 1.0,
+    });
+    peak * hurries.product::<f64>()
 }
 
 fn requests_per_second(load: &Load, scenario: &Scenario) -> f64 {
@@ -242,6 +248,7 @@ fn requests_per_second(load: &Load, scenario: &Scenario) -> f64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use scenarios::format::{Alone, parse};
 
     use super::*;
 
@@ -268,6 +275,16 @@ mod tests {
         insta::assert_snapshot!(refuse(bounds(2_000, 1.0), 60), @"--compress 60 is too fast: a request may wait 2s of real time, which would be 120s on the wall clock, more than a fifth of cache_ttl 300s; the largest usable factor is 30");
         insta::assert_snapshot!(refuse(bounds(50, 25.0), 60), @"--compress 60 is too fast: 25.0 requests/s become 1500 requests/s, more than the 400 requests/s counted on; the largest usable factor is 16");
         insta::assert_snapshot!(refuse(bounds(50, 1000.0), 1), @"the load peaks at 1000 requests/s, more than the 400 requests/s counted on; lower its rate");
+    }
+
+    #[test]
+    fn the_peak_rate_counts_users_who_hurry() {
+        let text = "schema = 1\nname = \"t\"\nabout = \"t\"\nduration = \"10m\"\n\
+            [[journey]]\nname = \"one\"\nget = [\"/prices/{symbol}\"]\n\
+            [[load]]\nname = \"day\"\nrate = [\"1/s\", \"5/s\"]\n\
+            [[fault]]\nname = \"f\"\ntarget = \"clients\"\nat = \"1m\"\nfor = \"1m\"\nkind = \"over_limit\"\nfactor = 3.0\n";
+        let scenario = parse("t.toml", text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!((peak_rate(&scenario) - 15.0).abs() < 1e-9);
     }
 
     #[test]

@@ -9,8 +9,7 @@ use scenarios::format::{
 use crate::judge;
 
 /// What is played so far, for messages.
-const PLAYED_KINDS: &str =
-    "played are the coingecko kinds status, rate_limit, latency and hang, and all kinds of schedule";
+const PLAYED_KINDS: &str = "played are the coingecko kinds status, rate_limit, latency and hang, and all kinds of schedule and clients";
 
 /// Checks a scenario against what the real-time world plays and what the judge measures.
 ///
@@ -42,8 +41,8 @@ fn fault_problem(scenario: &Scenario, fault: &Fault) -> Option<Diagnostic> {
                 | CoinGeckoFault::Latency { .. }
                 | CoinGeckoFault::Hang { .. }
         ),
-        FaultKind::Schedule(_) => true,
-        FaultKind::Store(_) | FaultKind::Service(_) | FaultKind::Clients(_) => false,
+        FaultKind::Schedule(_) | FaultKind::Clients(_) => true,
+        FaultKind::Store(_) | FaultKind::Service(_) => false,
     };
     if played {
         return None;
@@ -71,13 +70,16 @@ mod tests {
 
     #[test]
     fn what_is_played_and_measured_passes() {
-        for lines in [
-            "kind = \"skip\"",
-            "kind = \"double\"",
-            "kind = \"late\"\nby = \"1m\"",
+        for (target, kind) in [
+            ("schedule", "kind = \"skip\""),
+            ("schedule", "kind = \"double\""),
+            ("schedule", "kind = \"late\"\nby = \"1m\""),
+            ("clients", "kind = \"over_limit\""),
+            ("clients", "kind = \"disabled_key\""),
+            ("clients", "kind = \"slow_reader\"\nspeed = \"1KB/s\""),
         ] {
-            let fault = "[[fault]]\nname = \"f\"\ntarget = \"schedule\"\nat = \"1m\"\nfor = \"1m\"";
-            assert_eq!(problems_of(&format!("{fault}\n{lines}")), "");
+            let fault = format!("[[fault]]\nname = \"f\"\ntarget = \"{target}\"\nat = \"1m\"\nfor = \"1m\"");
+            assert_eq!(problems_of(&format!("{fault}\n{kind}")), "");
         }
         let fault = "[[fault]]\nname = \"f\"\ntarget = \"coingecko\"\nat = \"1m\"\nfor = \"1m\"\nkind = \"status\"\nstatus = 503";
         let expect = "[[expect]]\ncheck = \"api.success >= 99%\"\nwhere = \"journey=one\"";
@@ -93,7 +95,7 @@ mod tests {
            --> t.toml:21:8
            |
         21 | kind = "throttle"
-           |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency and hang, and all kinds of schedule
+           |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency and hang, and all kinds of schedule and clients
         "#);
     }
 

@@ -253,16 +253,23 @@ impl Foundation {
             .iter()
             .map(|load| keys::secrets(spec.seed, &load.name, load.keys.count))
             .collect();
-        let enabled: Vec<(String, bool)> = keys
-            .iter()
-            .flatten()
-            .map(|secret| (secret.clone(), true))
-            .collect();
+        let stored = stored_keys(scenario, spec.seed, &keys);
         let created_ms = scenario.start.as_millisecond();
-        table::seed_keys(store.database(), environment::TABLE, &enabled, created_ms)
+        table::seed_keys(store.database(), environment::TABLE, &stored, created_ms)
             .map_err(|error| unusable(&error))?;
         Ok(Self { store, keys })
     }
+}
+
+/// The keys that a run's table holds, each with whether it is enabled: those of all loads, and for each load one that
+/// is disabled.
+pub(crate) fn stored_keys(scenario: &Scenario, seed: Seed, keys: &[Vec<String>]) -> Vec<(String, bool)> {
+    let enabled = keys.iter().flatten().map(|secret| (secret.clone(), true));
+    let disabled = scenario
+        .loads
+        .iter()
+        .map(|load| (scenarios::play::disabled_key(seed.0, &load.name), false));
+    enabled.chain(disabled).collect()
 }
 
 /// The fake CoinGecko of a scenario, without a socket.
