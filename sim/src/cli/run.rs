@@ -254,6 +254,7 @@ async fn play_virtual(
             return Some(Outcome::broken(play, "stopped at once; nothing was judged"));
         }
         played = playing => played,
+        still = seen.still() => return Some(Outcome::broken(play, &still.to_string())),
         () = ticks => return None,
     };
     let played = match played {

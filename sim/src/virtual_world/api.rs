@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use scenarios::within::{Answer, Carried, Carry, Exchange, NoAnswer};
 use tower::Service;
 
+use super::Pulse;
 use crate::{clock::RunClock, latency::Modelled};
 
 /// When the schedule fires next, µs since the start, for those who act at the same instant and have to come after
@@ -50,10 +51,12 @@ pub(super) struct Instances {
     /// What the service itself takes for a request, beside its calls.
     pub(super) service_time: Arc<Modelled>,
     pub(super) next_firing: NextFiring,
+    pub(super) pulse: Pulse,
 }
 
 impl Instances {
     async fn exchange(&self, target: u16, path: &str, headers: HeaderMap) -> Exchange {
+        let _running = self.pulse.request();
         // Who repeats at once what takes no time would never let anybody else have a turn.
         tokio::task::coop::consume_budget().await;
         self.next_firing.passed(self.clock.now_us()).await;

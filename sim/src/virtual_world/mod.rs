@@ -212,6 +212,7 @@ impl<'a> World<'a> {
             clock,
             service_time: service,
             next_firing: next_firing.clone(),
+            pulse: pulse.clone(),
         };
         let updater = Updater {
             config: spec.config.clone(),
@@ -221,6 +222,7 @@ impl<'a> World<'a> {
             upstream,
             recorder: recorder.clone(),
             next_firing,
+            pulse: pulse.clone(),
         };
         Ok(Self {
             spec,
@@ -259,7 +261,6 @@ impl<'a> World<'a> {
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => Ended::Interrupted,
-            stuck = self.pulse.stuck() => Ended::Failed(stuck),
             played = tokio::time::timeout_at(end + drain, played) => match played {
                 Ok(Ok(())) => Ended::Complete,
                 Ok(Err(error)) => Ended::Failed(error),

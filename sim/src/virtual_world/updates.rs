@@ -6,7 +6,7 @@ use std::sync::Arc;
 use service::{App, config::Config, coingecko::upstream::Upstream, serve, store::Store};
 use tokio::task::JoinSet;
 
-use super::{api::NextFiring, emf::RecordedEmf, rng::SeededRng};
+use super::{Pulse, api::NextFiring, emf::RecordedEmf, rng::SeededRng};
 use crate::{
     clock::RunClock,
     record::{Recorder, event::Event},
@@ -24,6 +24,7 @@ pub(super) struct Updater {
     pub(super) upstream: Upstream,
     pub(super) recorder: Recorder,
     pub(super) next_firing: NextFiring,
+    pub(super) pulse: Pulse,
 }
 
 /// Whoever waits for the next firing must not wait for one that never comes.
@@ -57,6 +58,8 @@ impl Updater {
     }
 
     async fn update(self, index: u32) {
+        let pulse = self.pulse;
+        let _running = pulse.update();
         let process = format!("update-{index}");
         let emf = RecordedEmf::new("update", self.clock, self.recorder.clone());
         let app = App::new(

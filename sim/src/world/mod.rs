@@ -98,16 +98,20 @@ pub enum WorldError {
     /// The fake CoinGecko could not be started.
     #[error("the fake CoinGecko is not usable: {0}")]
     CoinGecko(String),
-    /// Virtual time does not go on, because somebody acts again and again at one instant.
+    /// Virtual time does not go on.
     #[error(
-        "virtual time stands still {at:?} after the start: {answers} answers were given at that one instant; a user \
-         who repeats at once (on_reject = \"hammer\") needs a service that takes time: raise `latency.service`"
+        "virtual time has stood still for {within:?} of real time, {at:?} after the scenario's start, with {open} requests \
+         and {updating} updates under way: something in there works without end; nothing was judged"
     )]
     TimeStandsStill {
+        /// Real time without a sign of life.
+        within: Duration,
         /// Virtual time since the scenario's start.
         at: Duration,
-        /// Answers at that instant.
-        answers: u64,
+        /// Requests that were being answered.
+        open: u64,
+        /// Updates that ran.
+        updating: u64,
     },
     /// A defect of the harness.
     #[error("the harness has a defect: {0}")]
