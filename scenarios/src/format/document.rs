@@ -125,9 +125,9 @@ impl Document {
         }
     }
 
-    /// Takes out top-level keys.
-    pub(super) fn remove(&mut self, keys: &[&str]) {
-        self.root.entries.retain(|entry| !keys.contains(&entry.key.as_str()));
+    /// Leaves out a top-level key, such as all `[[fault]]`s.
+    pub(super) fn remove(&mut self, key: &str) {
+        self.root.entries.retain(|entry| entry.key != key);
     }
 
     /// Sets one key; `sources` gets the flag as a further source.

@@ -9,6 +9,7 @@
 //! | `validate`, `loads`, `latency`, `faults`, `checker` | from raw to checked |
 //! | `grammar` | the languages within `check`, `during` and `where` |
 //! | `model`, `fault`, `check` | what a scenario means |
+//! | `variant` | the text of a scenario with other faults |
 //! | `quantity` | durations, rates, shares, sizes |
 //! | `advice` | warnings about scenarios that are valid but perhaps not meant so |
 //! | `diagnostics` | messages that point at file, line and column |
@@ -29,6 +30,7 @@ mod parse;
 pub mod quantity;
 pub(crate) mod raw;
 mod validate;
+mod variant;
 mod writer;
 mod written;
 
@@ -39,6 +41,7 @@ pub use fault::FaultKind;
 pub use model::Scenario;
 pub use parse::{Alone, Resolve, parse, without_faults};
 pub use quantity::Quantity;
+pub use variant::Variant;
 
 #[cfg(test)]
 mod tests;

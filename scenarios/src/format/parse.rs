@@ -86,7 +86,9 @@ pub fn without_faults(scenario: &Scenario) -> Result<Scenario, Diagnostics> {
         kind: SourceKind::File,
     }];
     let mut document = read(&sources, 0)?;
-    document.remove(&["fault", "expect", "extends"]);
+    for key in ["fault", "expect", "extends"] {
+        document.remove(key);
+    }
     let (text, _) = document.write();
     parse(&scenario.name, &text, &[], &Alone)
 }
