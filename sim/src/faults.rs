@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use scenarios::faults::Rule;
 use scenarios::format::FaultKind;
-use scenarios::format::fault::{CoinGeckoFault, RetryAfter};
+use scenarios::format::fault::{CoinGeckoFault, Freeze, RetryAfter};
 use scenarios::format::model::{Fault, Target};
 
 pub use scenarios::faults::{Facts, Touches};
@@ -38,6 +38,15 @@ pub enum Verdict {
     },
 }
 
+/// Healthy answers with old data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// How old, wall time.
+    pub age: Duration,
+    /// Prices with their timestamps, or prices alone.
+    pub freeze: Freeze,
+}
+
 /// All that the faults do to one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judgement {
@@ -45,6 +54,8 @@ pub struct Judgement {
     pub delay: Duration,
     /// What is sent.
     pub verdict: Verdict,
+    /// How old the data of a healthy answer are; the oldest where several faults say so.
+    pub stale: Option<Stale>,
     /// Index in the scenario of each fault that touched the call.
     pub touched: Vec<u16>,
 }
@@ -86,6 +97,10 @@ impl Timeline {
             judgement.touched.push(fault.rule.index());
             match effect {
                 Effect::Delay(delay) => judgement.delay += delay,
+                Effect::Age(stale) => {
+                    let older = judgement.stale.is_none_or(|known| known.age < stale.age);
+                    judgement.stale = if older { Some(stale) } else { judgement.stale };
+                }
                 Effect::End(verdict) => {
                     judgement.verdict = verdict;
                     break;
@@ -121,6 +136,8 @@ struct Window {
 enum Effect {
     /// Holds it up.
     Delay(Duration),
+    /// Lets it have old data.
+    Age(Stale),
     /// Decides it.
     End(Verdict),
 }
@@ -154,6 +171,10 @@ impl AtWork {
             CoinGeckoFault::Hang { at_most } => {
                 chosen.then_some(Effect::End(Verdict::Hang { at_most: *at_most }))
             }
+            CoinGeckoFault::StaleData { age, freeze } => {
+                let (age, freeze) = (*age, *freeze);
+                chosen.then_some(Effect::Age(Stale { age, freeze }))
+            }
             // Refused before a run begins, until each is played.
             CoinGeckoFault::QuotaExhausted
             | CoinGeckoFault::CfRateLimit1015
@@ -165,7 +186,6 @@ impl AtWork {
             | CoinGeckoFault::SlowBody { .. }
             | CoinGeckoFault::ConnectFail { .. }
             | CoinGeckoFault::Truncated { .. }
-            | CoinGeckoFault::StaleData { .. }
             | CoinGeckoFault::CacheSplit { .. }
             | CoinGeckoFault::NullFields { .. }
             | CoinGeckoFault::MissingCoin { .. }
@@ -398,6 +418,7 @@ mod tests {
             Judgement {
                 delay: 4 * SECOND,
                 verdict: Verdict::Status(503),
+                stale: None,
                 touched: vec![0, 1, 2]
             }
         );
@@ -408,8 +429,33 @@ mod tests {
             Judgement {
                 delay: Duration::ZERO,
                 verdict,
+                stale: None,
                 touched: vec![0]
             }
+        );
+    }
+
+    #[test]
+    fn the_oldest_of_overlapping_stale_data_is_sent() {
+        let stale = |seconds: u32, freeze| {
+            fault(CoinGeckoFault::StaleData {
+                age: seconds * SECOND,
+                freeze,
+            })
+        };
+        let faults = [
+            stale(300, Freeze::All),
+            stale(540, Freeze::Price),
+            stale(120, Freeze::All),
+        ];
+        let judged = timeline(&faults).judge(20 * SECOND, START, &Facts::default());
+        assert_eq!((judged.verdict, judged.touched.len()), (Verdict::Pass, 3));
+        assert_eq!(
+            judged.stale,
+            Some(Stale {
+                age: 540 * SECOND,
+                freeze: Freeze::Price
+            })
         );
     }
 

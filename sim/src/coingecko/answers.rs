@@ -1,9 +1,10 @@
 //! The JSON of a 200, written field by field.
 
+use super::catalogue::Coin;
 use super::currencies::{self, Currency};
 use super::errors::ErrorAnswer;
 use super::lookup::named;
-use super::market::{Market, change};
+use super::market::{Market, Quote, change, computed_at, lag_ms};
 use super::numbers::{self, Precision};
 use super::publication::Form;
 use super::query::Query;
@@ -11,8 +12,28 @@ use super::query::Query;
 /// When an answer is given, and from data of which freshness.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
+    /// The instant that the data say they are of, before they are cut to `fresh_ms`: now, unless all of them are old.
     pub(super) now_ms: i64,
+    /// How far apart data are.
     pub(super) fresh_ms: i64,
+    /// How much older the prices are than they say; 0 = they are of that instant.
+    pub(super) behind_ms: i64,
+}
+
+impl Moment {
+    /// The instant that the prices are of.
+    pub(super) fn data_ms(self) -> i64 {
+        let said = computed_at(self.now_ms, self.fresh_ms);
+        computed_at(said - self.behind_ms, self.fresh_ms)
+    }
+
+    /// What is said of a coin.
+    pub(super) fn quote(self, market: &Market, coin: &Coin) -> Quote {
+        Quote {
+            updated_ms: computed_at(self.now_ms, self.fresh_ms) - lag_ms(coin),
+            ..market.quote(coin, self.data_ms(), self.fresh_ms)
+        }
+    }
 }
 
 /// A 200's body, and the forms of US dollar prices that it published.
@@ -73,7 +94,7 @@ pub(super) fn simple_price(market: &Market, query: &Query, moment: Moment) -> Re
         .collect();
     let mut answer = Object::new();
     for (key, coin) in named(market, query, moment) {
-        let quote = market.quote(coin, moment.now_ms, moment.fresh_ms);
+        let quote = moment.quote(market, coin);
         let mut fields = Object::new();
         for currency in &currencies {
             let name = currency.name;
@@ -110,6 +131,7 @@ pub(super) fn simple_price(market: &Market, query: &Query, moment: Moment) -> Re
             fresh_ms: moment.fresh_ms,
             precision,
             whole_seconds: true,
+            behind_ms: moment.behind_ms,
         });
     Ok(Body {
         json: answer.close(),

@@ -1,7 +1,7 @@
 //! Target currencies: fixed rates for money, the market's own for Bitcoin and Ether.
 
 use super::answers::Moment;
-use super::market::{DAY_MS, Market, computed_at};
+use super::market::{DAY_MS, Market};
 
 /// A target currency and what a dollar is worth in it.
 pub(super) struct Currency {
@@ -19,7 +19,7 @@ impl Currency {
     /// The currency called so, to the letter.
     pub(super) fn of(market: &Market, name: &str, moment: Moment) -> Option<Self> {
         let known = names().find(|known| *known == name)?;
-        let at = computed_at(moment.now_ms, moment.fresh_ms);
+        let at = moment.data_ms();
         let mut currency = Self {
             name: known,
             rate: 1.0,

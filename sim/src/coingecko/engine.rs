@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
+use scenarios::format::fault::Freeze;
 
 use super::answers::{self, Body, Moment, Object};
 use super::errors::ErrorAnswer;
@@ -14,7 +15,7 @@ use super::market::{MINUTE_MS, Market, computed_at, mix};
 use super::markets;
 use super::publication::PublicationLog;
 use super::query::Query;
-use crate::faults::{Facts, Timeline, Touches, Verdict};
+use crate::faults::{Facts, Stale, Timeline, Touches, Verdict};
 
 /// The path before every endpoint.
 pub const BASE_PATH: &str = "/api/v3";
@@ -168,7 +169,10 @@ impl Engine {
             Verdict::Pass => caller
                 .map_err(|wrong| wrong.answer(now_ms))
                 .and_then(|caller| self.permit(&state.book, &caller, calls, now_ms))
-                .and_then(|()| self.route(request, path, &query, &state.book, &counted_as, now_ms)),
+                .and_then(|()| {
+                    let when = When::of(now_ms, judgement.stale);
+                    self.route(request, path, &query, &state.book, &counted_as, when)
+                }),
         };
         let credit = outcome.is_ok() && allowance.per_month.is_some();
         if credit {
@@ -211,8 +215,9 @@ impl Engine {
         query: &Query,
         book: &Book,
         caller: &Caller,
-        now_ms: i64,
+        when: When,
     ) -> Result<Routed, ErrorAnswer> {
+        let now_ms = when.now_ms;
         if request.method != Method::GET || !request.path.starts_with(BASE_PATH) {
             return Err(ErrorAnswer::wrong_path());
         }
@@ -220,16 +225,10 @@ impl Engine {
         let routed = |body, fresh_ms| Routed {
             body,
             fresh_ms,
-            age_ms: now_ms - computed_at(now_ms, fresh_ms),
+            age_ms: now_ms - computed_at(when.said_ms, fresh_ms),
         };
-        let simple = Moment {
-            now_ms,
-            fresh_ms: terms.simple_fresh_ms,
-        };
-        let markets = Moment {
-            now_ms,
-            fresh_ms: terms.markets_fresh_ms,
-        };
+        let simple = when.moment(terms.simple_fresh_ms);
+        let markets = when.moment(terms.markets_fresh_ms);
         match path {
             "/ping" => Ok(Routed {
                 body: answers::ping(),
@@ -284,6 +283,44 @@ impl Engine {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The instant of an answer, and those of the data in it.
+#[derive(Clone, Copy)]
+struct When {
+    now_ms: i64,
+    /// What the data say they are of.
+    said_ms: i64,
+    /// How much older the prices are than that.
+    behind_ms: i64,
+}
+
+impl When {
+    fn of(now_ms: i64, stale: Option<Stale>) -> Self {
+        let (said_ms, behind_ms) = match stale {
+            None => (now_ms, 0),
+            Some(Stale { age, freeze }) => {
+                let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+                match freeze {
+                    Freeze::All => (now_ms.saturating_sub(age_ms), 0),
+                    Freeze::Price => (now_ms, age_ms),
+                }
+            }
+        };
+        Self {
+            now_ms,
+            said_ms,
+            behind_ms,
+        }
+    }
+
+    fn moment(self, fresh_ms: i64) -> Moment {
+        Moment {
+            now_ms: self.said_ms,
+            fresh_ms,
+            behind_ms: self.behind_ms,
+        }
     }
 }
 

@@ -46,6 +46,6 @@ pub(super) fn named<'a>(market: &'a Market, query: &Query, moment: Moment) -> Ve
 }
 
 fn biggest<'a>(market: &Market, coins: impl Iterator<Item = &'a Coin>, moment: Moment) -> Option<&'a Coin> {
-    let cap = |coin: &Coin| market.quote(coin, moment.now_ms, moment.fresh_ms).market_cap;
+    let cap = |coin: &Coin| moment.quote(market, coin).market_cap;
     coins.max_by(|a, b| cap(a).total_cmp(&cap(b)))
 }

@@ -5,7 +5,7 @@ use super::catalogue::Coin;
 use super::currencies::Currency;
 use super::errors::ErrorAnswer;
 use super::lookup::named;
-use super::market::{HOUR_MS, Market, Quote, change, computed_at};
+use super::market::{HOUR_MS, Market, Quote, change};
 use super::numbers::{self, Precision};
 use super::publication::Form;
 use super::query::Query;
@@ -37,7 +37,7 @@ pub(super) fn coins_markets(market: &Market, query: &Query, moment: Moment) -> R
         query,
         currency,
         precision: Precision::parse(query.get("precision")),
-        at_ms: computed_at(moment.now_ms, moment.fresh_ms),
+        at_ms: moment.data_ms(),
     };
     let items: Vec<String> = rows
         .iter()
@@ -49,6 +49,7 @@ pub(super) fn coins_markets(market: &Market, query: &Query, moment: Moment) -> R
         fresh_ms: moment.fresh_ms,
         precision: view.precision,
         whole_seconds: false,
+        behind_ms: moment.behind_ms,
     });
     Ok(Body {
         json: format!("[{}]", items.join(",")),
@@ -69,7 +70,7 @@ fn ranked(market: &Market, moment: Moment) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = coins
         .map(|coin| Row {
             coin,
-            quote: market.quote(coin, moment.now_ms, moment.fresh_ms),
+            quote: moment.quote(market, coin),
             rank: 0,
         })
         .collect();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::catalogue::Coin;
-use super::market::{Market, lag_ms};
+use super::market::{Market, computed_at, lag_ms};
 use super::numbers::{self, Precision};
 
 /// A form in which US dollar prices were sent.
@@ -19,6 +19,8 @@ pub struct Form {
     pub precision: Precision,
     /// Whether timestamps were cut to whole seconds (`last_updated_at`).
     pub whole_seconds: bool,
+    /// How much older the prices were than their timestamps; 0 unless a fault froze them.
+    pub behind_ms: i64,
 }
 
 /// The judge's source of what the fake published. Clones share one memory.
@@ -61,7 +63,8 @@ impl PublicationLog {
             let Some(at_ms) = form.computed_at(coin, updated_ms) else {
                 return false;
             };
-            let literal = numbers::price(self.market.usd(coin, at_ms), form.precision);
+            let data_ms = computed_at(at_ms - form.behind_ms, form.fresh_ms);
+            let literal = numbers::price(self.market.usd(coin, data_ms), form.precision);
             numbers::canonical(&literal).is_some_and(|published| published == said)
         })
     }
@@ -104,6 +107,7 @@ mod tests {
         fresh_ms: 60_000,
         precision: Precision::Default,
         whole_seconds: false,
+        behind_ms: 0,
     };
 
     fn log_of(forms: &[Form]) -> (Arc<Market>, PublicationLog) {

@@ -9,7 +9,7 @@ use scenarios::format::{
 use crate::judge;
 
 /// What is played so far, for messages.
-const PLAYED_KINDS: &str = "played are the coingecko kinds status, rate_limit, latency and hang, and all kinds of schedule and clients";
+const PLAYED_KINDS: &str = "played are the coingecko kinds status, rate_limit, latency, hang and stale_data, and all kinds of schedule and clients";
 
 /// Checks a scenario against what the real-time world plays and what the judge measures.
 ///
@@ -40,6 +40,7 @@ fn fault_problem(scenario: &Scenario, fault: &Fault) -> Option<Diagnostic> {
                 | CoinGeckoFault::RateLimit { .. }
                 | CoinGeckoFault::Latency { .. }
                 | CoinGeckoFault::Hang { .. }
+                | CoinGeckoFault::StaleData { .. }
         ),
         FaultKind::Schedule(_) | FaultKind::Clients(_) => true,
         FaultKind::Store(_) | FaultKind::Service(_) => false,
@@ -65,7 +66,8 @@ mod tests {
              [[load]]\nname = \"all\"\nfor = \"10m\"\nusers = 1\nkeys = {{ count = 1 }}\n{lines}\n"
         );
         let scenario = parse("t.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
-        check(&scenario).map_or_else(|problems| problems.to_string(), |()| String::new())
+        check(&scenario, scenarios::format::model::ClockKind::Real)
+            .map_or_else(|problems| problems.to_string(), |()| String::new())
     }
 
     #[test]
@@ -95,7 +97,7 @@ mod tests {
            --> t.toml:21:8
            |
         21 | kind = "throttle"
-           |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency and hang, and all kinds of schedule and clients
+           |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency, hang and stale_data, and all kinds of schedule and clients
         "#);
     }
 

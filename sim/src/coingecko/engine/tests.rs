@@ -6,7 +6,7 @@ use super::*;
 use crate::coingecko::limits::{DEMO_KEY, PRO_KEY};
 use crate::faults::sample;
 use crate::seed::Seed;
-use scenarios::format::fault::{CoinGeckoFault, Latency, RetryAfter};
+use scenarios::format::fault::{CoinGeckoFault, Freeze, Latency, RetryAfter};
 use scenarios::format::model::{Fault, Match, Plan, Target};
 
 /// 2026-03-02T00:00:00Z.
@@ -568,6 +568,61 @@ fn faults_decide_and_are_named() {
     );
     let later = engine.answer(&keyed("/ping"), START + 3_600_000);
     assert_eq!((later.delay, later.faults), (Duration::ZERO, vec![]));
+}
+
+/// Price and `last_updated` of Bitcoin, the `age` header, and whether the log knows the price, of one call 10 min
+/// after the start.
+fn bitcoin(engine: &Engine) -> (String, String, Option<String>, bool) {
+    let answer = engine.answer(
+        &keyed("/coins/markets?vs_currency=usd&ids=bitcoin"),
+        START + 600_000,
+    );
+    let age = answer.headers.iter().find(|(name, _)| *name == "age");
+    let item = &serde_json::from_str::<Value>(&answer.body).unwrap_or_default()[0];
+    let (price, updated) = (
+        item["current_price"].to_string(),
+        item["last_updated"].to_string(),
+    );
+    let at = updated.trim_matches('"').parse::<jiff::Timestamp>();
+    let known = at.is_ok_and(|at| {
+        engine
+            .publication()
+            .was_published("BTC", &price, at.as_millisecond())
+    });
+    (price, updated, age.map(|(_, age)| age.clone()), known)
+}
+
+#[test]
+fn stale_data_are_those_of_then_or_only_their_prices_are() {
+    let stale = |freeze| {
+        let age = Duration::from_secs(300);
+        bitcoin(&engine_of(
+            Plan::Demo,
+            &[sample(CoinGeckoFault::StaleData { age, freeze })],
+        ))
+    };
+    let healthy = bitcoin(&engine());
+    let then = engine();
+    let answer = then.answer(
+        &keyed("/coins/markets?vs_currency=usd&ids=bitcoin"),
+        START + 300_000,
+    );
+    let item = &serde_json::from_str::<Value>(&answer.body).unwrap_or_default()[0];
+    let (price, updated) = (
+        item["current_price"].to_string(),
+        item["last_updated"].to_string(),
+    );
+    assert_ne!((&healthy.0, &healthy.1), (&price, &updated));
+    assert!(healthy.3);
+
+    let all = stale(Freeze::All);
+    assert_eq!(all, (price.clone(), updated, Some("300".to_owned()), true));
+    let frozen = stale(Freeze::Price);
+    assert_eq!(
+        frozen,
+        (price, healthy.1, healthy.2, true),
+        "the timestamp goes on"
+    );
 }
 
 #[test]
