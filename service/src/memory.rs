@@ -104,12 +104,13 @@ impl Memory {
             let Some(price) = found.iter().find(|price| price.symbol == *symbol) else {
                 continue;
             };
-            // A read that lags must not take this process's answers back in time.
-            let known = entry
-                .price
-                .as_deref()
-                .map(|known| (known.last_updated, known.fetched_at));
-            if known.is_none_or(|known| known < (price.last_updated, price.fetched_at)) {
+            // A read that lags must not take this process's answers back in time. But what had expired when the other
+            // was fetched stands in the way of nothing: the filter has let an older one be stored.
+            let stands = entry.price.as_deref().is_some_and(|known| {
+                known.is_servable(price.fetched_at)
+                    && (known.last_updated, known.fetched_at) >= (price.last_updated, price.fetched_at)
+            });
+            if !stands {
                 entry.price = Some(Arc::new(price.clone()));
             }
         }
@@ -150,7 +151,7 @@ mod tests {
             market_cap: None,
             last_updated: Timestamp(last_updated),
             fetched_at: Timestamp(fetched_at),
-            ttl: 1,
+            ttl: 5,
             held: None,
         }
     }
@@ -176,6 +177,17 @@ mod tests {
             memory.recall(&btc).0[0].as_ref().map(|entry| entry.as_of),
             Some(Timestamp(8000))
         );
+    }
+
+    #[test]
+    fn an_expired_price_gives_way_to_an_older_one_that_was_fetched_since() {
+        let (memory, table) = (Memory::default(), SymbolTable::default());
+        let btc = [Symbol::new("BTC")];
+        memory.learn(&table, &btc, &[price("BTC", 2_000, 3_000)], Timestamp(3_000));
+        memory.learn_read(&table, &btc, &[price("BTC", 1_000, 4_999)], Timestamp(9_000));
+        assert_eq!(remembered(&memory), Some((Timestamp(2_000), Timestamp(3_000))));
+        memory.learn_read(&table, &btc, &[price("BTC", 1_000, 5_000)], Timestamp(9_500));
+        assert_eq!(remembered(&memory), Some((Timestamp(1_000), Timestamp(5_000))));
     }
 
     #[test]
