@@ -128,8 +128,11 @@ impl PriceLedger {
             answer.flags.set(Flags::UNTRACED, true);
             claimed_ms.into_iter().for_each(|claimed| answer.fetched(claimed));
         }
-        let served_log = &mut self.symbols[index].served;
-        let back = served_log.goes_back(line.target, updated, line.sent_us, line.answered_us);
+        let ledger = &mut self.symbols[index];
+        let back = ledger
+            .served
+            .goes_back(line.target, updated, line.sent_us, line.answered_us);
+        let back = back && !ledger.began_anew(updated, &self.timing);
         answer.flags.set(Flags::BACKWARDS, back);
         let market = self.publication.market_price(&served.symbol, wall_ms);
         if let Some(price) = number.float

@@ -313,6 +313,22 @@ impl SymbolLedger {
     }
 }
 
+impl SymbolLedger {
+    /// Whether newer data had expired before this was stored, so that it goes back on nothing.
+    pub(super) fn began_anew(&self, updated_ms: i64, timing: &Timing) -> bool {
+        let of_it = self
+            .writes
+            .iter()
+            .rposition(|write| write.updated_ms == updated_ms);
+        let before = &self.writes[..of_it.unwrap_or(0)];
+        let newer = before.iter().rposition(|write| write.updated_ms > updated_ms);
+        newer.is_some_and(|newer| {
+            let wall_ms = timing.wall_ms(self.writes[newer + 1].at_us);
+            !self.writes[newer].is_live(wall_ms)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,6 +360,38 @@ mod tests {
             [2_000_000],
             "the price before had expired"
         );
+    }
+
+    #[test]
+    fn data_older_than_what_has_expired_begin_anew() {
+        let mut ledger = ledger();
+        let timing = ledger.timing;
+        let mut write = |at_us, updated_ms, ttl_s| {
+            let updated_ms = START_MS + updated_ms;
+            ledger.write(
+                at_us,
+                "BTC",
+                "100",
+                updated_ms,
+                updated_ms,
+                START_MS / 1000 + ttl_s,
+            );
+        };
+        // The clock of the stage runs ten times as fast.
+        write(1_000_000, 10_000, 300);
+        write(2_000_000, 4_000, 300);
+        write(40_000_000, 2_000, 900);
+        write(41_000_000, 3_000, 900);
+        let began_anew = |updated_ms| {
+            let index = ledger.place("BTC").expect("supported");
+            ledger.symbols[index].began_anew(START_MS + updated_ms, &timing)
+        };
+        assert!(
+            !began_anew(10_000) && !began_anew(4_000),
+            "what was there had not expired"
+        );
+        assert!(began_anew(2_000) && began_anew(3_000));
+        assert!(!began_anew(5), "it was never stored");
     }
 
     #[test]
