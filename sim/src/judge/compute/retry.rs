@@ -8,6 +8,8 @@ use crate::judge::{
 
 /// Fewer samples than these say nothing about a distribution.
 const KS_SAMPLES: usize = 30;
+/// The service believes no more of a `Retry-After` (ARCHITECTURE.md), seconds.
+const BELIEVED_S: u32 = 15 * 60;
 /// What the clocks of fake and service may round, real µs.
 const ROUNDING_US: u64 = 1_000;
 
@@ -60,7 +62,7 @@ fn floor(lens: &Lens<'_>) -> (u64, u64) {
         let Some(retry_after_s) = before.retry_after_s else {
             continue;
         };
-        let wait_us = (f64::from(retry_after_s) * 1e6 / speed) as u64;
+        let wait_us = (f64::from(retry_after_s.min(BELIEVED_S)) * 1e6 / speed) as u64;
         all += 1;
         kept += u64::from(next.at_us + ROUNDING_US >= before.done_us + wait_us);
     }
