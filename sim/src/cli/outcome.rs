@@ -2,18 +2,14 @@
 
 use std::{path::Path, time::Duration};
 
-use scenarios::format::model::Plan;
-
 use crate::{
     cli::{
         exit::Exit,
         plan::{On, Play},
     },
-    coingecko::Terms,
     judge::{self, EffectiveStack, Origin, Severity, Verdict, metrics::Unit},
-    report::{self, Entry, Provenance, ReportError, RunFacts, RunMeasured},
     record::Recording,
-    schedule::Schedule,
+    report::{self, Entry, Provenance, ReportError, RunFacts, RunMeasured},
     world::Ended,
 };
 
@@ -72,7 +68,8 @@ impl Outcome {
             stack_ready_ms,
             wall,
         } = ending;
-        let mut verdict = judge::judge(&play.scenario, &recording, &effective_stack(play), play.on.kind());
+        let stack = EffectiveStack::of(&play.scenario, &play.config, play.seed);
+        let mut verdict = judge::judge(&play.scenario, &recording, &stack, play.on.kind());
         if !killed.is_empty() {
             verdict.notes.insert(
                 0,
@@ -171,21 +168,4 @@ fn break_off(verdict: &mut Verdict, ended: &Ended) {
         0,
         "the run broke off: all numbers cover only what was recorded until then".to_owned(),
     );
-}
-
-fn effective_stack(play: &Play) -> EffectiveStack {
-    let stack = &play.scenario.stack;
-    let terms = Terms::of(stack.upstream_plan);
-    let allowance = if stack.upstream_plan == Plan::Keyless {
-        terms.keyless
-    } else {
-        terms.keyed
-    };
-    EffectiveStack {
-        update_every: stack.update_every,
-        update_phase: Schedule::of(stack, play.seed).phase,
-        credits_per_month: allowance.per_month,
-        retry_base: play.config.retry_base,
-        retry_cap: play.config.retry_cap,
-    }
 }
