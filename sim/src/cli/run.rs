@@ -233,6 +233,8 @@ async fn play_virtual(
         seed: play.seed,
         config: play.config.clone(),
         store,
+        witness: None,
+        plant: None,
     };
     let (stop, pulse) = (session.interrupt.stop.clone(), Pulse::default());
     let seen = pulse.clone();

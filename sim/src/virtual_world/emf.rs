@@ -7,27 +7,25 @@ use std::{
 
 use service::metrics::Emf;
 
-use crate::{
-    clock::RunClock,
-    record::{Recorder, event::Event},
-};
+use super::reporter::Reporter;
+use crate::{clock::RunClock, record::event::Event};
 
 /// Hands the metrics of each document to the recorder.
 pub(super) struct RecordedEmf {
     service: &'static str,
     clock: RunClock,
-    recorder: Recorder,
+    reporter: Reporter,
     /// Every name that a document has had, so that each is made once. There are some twenty.
     names: Mutex<Vec<Arc<str>>>,
 }
 
 impl RecordedEmf {
     /// The sink of a process; `service` is `api` or `update`.
-    pub(super) fn new(service: &'static str, clock: RunClock, recorder: Recorder) -> Self {
+    pub(super) fn new(service: &'static str, clock: RunClock, reporter: Reporter) -> Self {
         Self {
             service,
             clock,
-            recorder,
+            reporter,
             names: Mutex::default(),
         }
     }
@@ -45,7 +43,7 @@ impl Emf for RecordedEmf {
             name
         };
         let values = metrics(json).map(|(name, value)| (shared(name), value)).collect();
-        self.recorder.record(Event::Emf {
+        self.reporter.record(Event::Emf {
             at_us: self.clock.now_us(),
             service: self.service,
             values,

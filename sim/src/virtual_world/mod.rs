@@ -14,7 +14,9 @@
 mod api;
 mod emf;
 mod models;
+mod plant;
 mod pulse;
+mod reporter;
 mod rng;
 mod updates;
 mod upstream;
@@ -34,6 +36,7 @@ use self::{
     api::{Instances, NextFiring},
     emf::RecordedEmf,
     models::Models,
+    reporter::Reporter,
     rng::SeededRng,
     updates::Updater,
     upstream::Desk,
@@ -52,7 +55,9 @@ use crate::{
     },
 };
 
+pub use plant::Plant;
 pub use pulse::Pulse;
+pub use reporter::Witness;
 
 /// How long the last answers and updates may take after the end, beyond the longest answer, virtual time.
 const DRAIN: Duration = Duration::from_secs(60);
@@ -87,6 +92,10 @@ pub struct VirtualSpec {
     pub config: Config,
     /// The store.
     pub store: StoreKind,
+    /// Who watches beside the recorder.
+    pub witness: Option<Witness>,
+    /// What is broken on purpose.
+    pub plant: Option<Plant>,
 }
 
 impl VirtualSpec {
@@ -105,13 +114,15 @@ impl VirtualSpec {
             .collect();
         let one = found.first().ok_or_else(|| format!("`{name}` is empty"))?;
         let scenario = one.parse(&overrides).map_err(|problems| problems.to_string())?;
-        let config =
-            environment::effective(&scenario.stack, &BTreeMap::new()).map_err(|problem| problem.to_string())?;
+        let config = environment::effective(&scenario.stack, &BTreeMap::new())
+            .map_err(|problem| problem.to_string())?;
         Ok(Self {
             seed: Seed(scenario.seed),
             scenario: Arc::new(scenario),
             config,
             store: StoreKind::Memory,
+            witness: None,
+            plant: None,
         })
     }
 }
@@ -141,9 +152,9 @@ pub fn play(
         .expect("a runtime without I/O needs nothing of the operating system");
     let (ended, recorder) = runtime.block_on(async {
         let world = World::build(spec, pulse.clone())?;
-        let recorder = world.recorder.clone();
-        let _warnings = warnings::listen(world.clock, recorder.clone());
-        Ok::<_, WorldError>((world.play(stop).await, recorder))
+        let reporter = world.reporter.clone();
+        let _warnings = warnings::listen(world.clock, reporter.clone());
+        Ok::<_, WorldError>((world.play(stop).await, reporter.recorder))
     })?;
     // Whatever still runs is dropped here, and may tell the recorder so.
     drop(runtime);
@@ -157,7 +168,7 @@ pub fn play(
 struct World<'a> {
     spec: &'a VirtualSpec,
     clock: RunClock,
-    recorder: Recorder,
+    reporter: Reporter,
     pulse: Pulse,
     instances: Arc<Instances>,
     updater: Updater,
@@ -175,31 +186,42 @@ impl<'a> World<'a> {
             .map(|load| keys::secrets(spec.seed, &load.name, load.keys.count))
             .collect();
         let engine = Arc::new(engine(scenario, spec.seed));
-        let recorder = Recorder::new(recording_setup(
-            scenario,
-            &spec.config,
-            (Timing::of(&clock, scenario.duration), Duration::ZERO),
-            &engine,
-            &keys,
-        ));
+        let reporter = Reporter {
+            recorder: Recorder::new(recording_setup(
+                scenario,
+                &spec.config,
+                (Timing::of(&clock, scenario.duration), Duration::ZERO),
+                &engine,
+                &keys,
+            )),
+            witness: spec.witness.clone(),
+        };
         let Models {
             store: store_latency,
             coingecko,
             service,
         } = Models::of(scenario, spec.seed);
-        let store = store(spec, clock, &recorder, store_latency, &keys)?;
-        let upstream = upstream::upstream(Arc::new(Desk {
+        let mut store = store(spec, clock, &reporter, store_latency, &keys)?;
+        let mut upstream = upstream::upstream(Arc::new(Desk {
             engine,
             clock,
-            recorder: recorder.clone(),
+            reporter: reporter.clone(),
             latency: coingecko,
         }));
+        let mut config = spec.config.clone();
+        if let Some(plant) = spec.plant {
+            (config, store, upstream) = (
+                plant.config(&config),
+                plant.store(store),
+                plant.upstream(upstream),
+            );
+        }
         let next_firing = NextFiring::new();
         let instance = |index: u32| {
             let process = format!("api-{index}");
-            let emf = RecordedEmf::new("api", clock, recorder.clone());
+            let emf = RecordedEmf::new("api", clock, reporter.clone());
             router(Arc::new(App::new(
-                spec.config.clone(),
+                config.clone(),
                 Arc::new(clock),
                 Arc::clone(&store),
                 upstream.clone(),
@@ -215,19 +237,19 @@ impl<'a> World<'a> {
             pulse: pulse.clone(),
         };
         let updater = Updater {
-            config: spec.config.clone(),
+            config: config.clone(),
             seed: spec.seed,
             clock,
-            store,
-            upstream,
-            recorder: recorder.clone(),
+            store: Arc::clone(&store),
+            upstream: upstream.clone(),
+            reporter: reporter.clone(),
             next_firing,
             pulse: pulse.clone(),
         };
         Ok(Self {
             spec,
             clock,
-            recorder,
+            reporter,
             pulse,
             instances: Arc::new(instances),
             updater,
@@ -286,20 +308,20 @@ impl<'a> World<'a> {
             symbols: symbols(&self.spec.config),
             timeout: ANSWER_TIMEOUT,
         };
-        let (recorder, pulse, clock) = (self.recorder.clone(), self.pulse.clone(), self.clock);
+        let (reporter, pulse, clock) = (self.reporter.clone(), self.pulse.clone(), self.clock);
         let tell = move |line| {
             pulse.beat(clock.now_us());
-            recorder.record(Event::Request { load, line });
+            reporter.record(Event::Request { load, line });
         };
         let instances: Arc<dyn Carry> = self.instances.clone();
         let playing = within::play(plan, instances, Arc::new(tell), stop);
-        let (recorder, name) = (self.recorder.clone(), scenario.loads[index].name.clone());
+        let (reporter, name) = (self.reporter.clone(), scenario.loads[index].name.clone());
         async move {
             let ended = playing.await.map_err(|error| WorldError::LoadFailed {
                 load: name,
                 message: error.to_string(),
             })?;
-            recorder.record(Event::LoadEnded {
+            reporter.record(Event::LoadEnded {
                 load,
                 sent: ended.sent,
                 dropped: ended.dropped,
@@ -314,14 +336,14 @@ impl<'a> World<'a> {
 fn store(
     spec: &VirtualSpec,
     clock: RunClock,
-    recorder: &Recorder,
+    reporter: &Reporter,
     latency: Modelled,
     keys: &[Vec<String>],
 ) -> Result<Arc<dyn Store>, WorldError> {
     let enabled = stored_keys(&spec.scenario, spec.seed, keys);
     let created_ms = spec.scenario.start.as_millisecond();
-    let recorder = recorder.clone();
-    let emit: Emit = Arc::new(move |event| recorder.record(event));
+    let reporter = reporter.clone();
+    let emit: Emit = Arc::new(move |event| reporter.record(event));
     match spec.store {
         StoreKind::Memory => {
             let store = MemoryStore::new(clock, latency, emit);

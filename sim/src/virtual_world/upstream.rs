@@ -7,14 +7,12 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use service::coingecko::upstream::{BoxError, Upstream, UpstreamBody, UpstreamRequest};
 
+use super::reporter::Reporter;
 use crate::{
     clock::RunClock,
     coingecko::{Engine, FakeAnswer, FakeRequest, Fate},
     latency::Modelled,
-    record::{
-        Recorder,
-        event::{Event, UpstreamCall},
-    },
+    record::event::{Event, UpstreamCall},
 };
 
 /// The engine with all that a call in process needs.
@@ -22,7 +20,7 @@ use crate::{
 pub(super) struct Desk {
     pub(super) engine: Arc<Engine>,
     pub(super) clock: RunClock,
-    pub(super) recorder: Recorder,
+    pub(super) reporter: Reporter,
     /// How long an answer takes when no fault delays it.
     pub(super) latency: Arc<Modelled>,
 }
@@ -86,7 +84,7 @@ impl Drop for OpenCall<'_> {
             faults: std::mem::take(&mut self.call.faults),
             ..self.call
         };
-        self.desk.recorder.record(Event::Upstream(call));
+        self.desk.reporter.record(Event::Upstream(call));
     }
 }
 
@@ -98,7 +96,9 @@ fn response(answer: FakeAnswer) -> Result<Response<UpstreamBody>, BoxError> {
     *response.status_mut() = StatusCode::from_u16(answer.status)?;
     for (name, value) in answer.headers {
         let name = http::HeaderName::try_from(name)?;
-        response.headers_mut().append(name, http::HeaderValue::try_from(value)?);
+        response
+            .headers_mut()
+            .append(name, http::HeaderValue::try_from(value)?);
     }
     Ok(response)
 }
