@@ -11,5 +11,6 @@ pub mod report;
 pub mod schedule;
 pub mod seed;
 pub mod store;
+pub mod sweep;
 pub mod virtual_world;
 pub mod world;
