@@ -45,6 +45,7 @@ pub static BUILT_IN: &[BuiltIn] = built_in![
     "days" / "updater-dead",
     "days" / "noisy-client",
     "days" / "thundering-herd",
+    "sweep" / "sweep-base",
 ];
 
 /// The suite that is played when nothing is named.
@@ -242,7 +243,7 @@ mod tests {
         ");
         insta::assert_snapshot!(said("qqqq"), @r"
         error: there is no scenario, suite or file `qqqq`
-          = there are: steady, cold-cache, coingecko-429, coingecko-down, client-over-limit, gzip-watchlist, smoke; or give a file that ends in .toml
+          = there are: steady, cold-cache, coingecko-429, coingecko-down, client-over-limit, gzip-watchlist, coingecko-outage-2h, coingecko-flapping, monthly-quota, updater-dead, noisy-client, thundering-herd, sweep-base, smoke, days, sweep; or give a file that ends in .toml
         ");
         insta::assert_snapshot!(said("no/such.toml"), @"error: cannot read no/such.toml: No such file or directory (os error 2)");
     }

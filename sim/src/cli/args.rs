@@ -5,6 +5,8 @@ use std::{path::PathBuf, sync::LazyLock};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scenarios::format::model::Plan;
 
+use super::sweep::{self, Seeds};
+
 /// What was asked for.
 #[derive(Debug, Parser)]
 #[command(
@@ -33,6 +35,8 @@ pub enum Command {
     },
     /// Play scenarios and judge them
     Run(RunArgs),
+    /// Play random fault timelines over a scenario, and shrink each that breaks a rule
+    Sweep(SweepArgs),
     /// Run a fake alone
     #[command(subcommand)]
     Fake(FakeCommand),
@@ -147,6 +151,33 @@ pub struct RunArgs {
     pub out: PathBuf,
 }
 
+/// What to sweep, and how.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// The scenario whose stack, users and times are swept: a name or a file; its own faults and expectations are
+    /// left out
+    #[arg(value_name = "SCENARIO", default_value = sweep::DEFAULT)]
+    pub scenario: String,
+    /// The seeds: A..B (without B), A..=B, or one
+    #[arg(long, value_name = "A..B", default_value = "0..100")]
+    pub seeds: Seeds,
+    /// How many are played at the same time; default: one a core
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Where the smallest scenario of each failure goes, in `sweep/`
+    #[arg(long, value_name = "DIR", default_value = "target/sim")]
+    pub out: PathBuf,
+    /// End with the first seed that breaks a rule
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Override a key of the scenario, such as `duration=2h`
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub overrides: Vec<(String, String)>,
+    /// Play exactly this scenario once, under the rules of the sweep
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "seeds", "jobs", "fail_fast", "overrides"])]
+    pub replay: Option<String>,
+}
+
 /// The clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ClockArg {
@@ -219,7 +250,10 @@ mod tests {
             [pair("stack.cache_ttl", "60s"), pair("stack.cache_ttl", "5m")]
         );
         assert_eq!(run.env, [pair("A", "b=c")]);
-        assert_eq!((run.clock, run.via, run.jobs), (ClockArg::Virtual, Via::Direct, 1));
+        assert_eq!(
+            (run.clock, run.via, run.jobs),
+            (ClockArg::Virtual, Via::Direct, 1)
+        );
         assert!(Cli::try_parse_from(["crypto-watch-sim", "run", "--set", "nothing"]).is_err());
         assert!(Cli::try_parse_from(["crypto-watch-sim", "run", "--compress", "0"]).is_err());
     }

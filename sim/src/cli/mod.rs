@@ -6,6 +6,7 @@
 //! | `plan` | from arguments to plays; every refusal before anything is played |
 //! | `run`, `outcome` | playing, judging, writing results |
 //! | `together` | what several plays say together |
+//! | `sweep` | random fault timelines |
 //! | `list`, `schema`, `doctor`, `fake` | the other commands |
 //! | `progress`, `printer` | what people see meanwhile; the one way to print |
 //! | `out_dir` | the folder of the results and its lock |
@@ -26,6 +27,7 @@ pub mod printer;
 pub mod progress;
 pub mod run;
 pub mod schema;
+pub mod sweep;
 pub mod together;
 
 use std::ffi::OsString;
@@ -76,6 +78,7 @@ async fn dispatch(command: Command, program: &str) -> Exit {
         Command::List { json, metrics: false } => list::scenarios(json),
         Command::List { json, metrics: true } => list::metrics(json),
         Command::Run(args) => run::run(args, program).await,
+        Command::Sweep(args) => sweep::sweep(args, program).await,
         Command::Fake(command) => fake::fake(command).await,
         Command::Schema { of } => schema::print(of),
         Command::Doctor => doctor::doctor().await,
