@@ -126,7 +126,9 @@ fn bare(requests: u64, over: Duration) -> f64 {
             let unit = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
             due += Duration::from_secs_f64(-(1.0 - unit).ln() * mean);
             sleep_until(due).await;
-            let request = http::Request::get("/prices").body(Empty::new()).expect("a request");
+            let request = http::Request::get("/prices")
+                .body(Empty::new())
+                .expect("a request");
             let answer = sender.send_request(request).await.expect("an answer");
             let body = answer.into_body().collect().await.expect("a body").to_bytes();
             assert_eq!(body.len(), 600);

@@ -254,7 +254,11 @@ impl Metrics {
         json.push_str(NAMESPACE);
         json.push_str(DIRECTIVE.1);
         for (index, (name, unit, _)) in self.0.iter().enumerate() {
-            json.push_str(if index == 0 { r#"{"Name":""# } else { r#",{"Name":""# });
+            json.push_str(if index == 0 {
+                r#"{"Name":""#
+            } else {
+                r#",{"Name":""#
+            });
             json.push_str(name);
             json.push_str(r#"","Unit":""#);
             json.push_str(unit.name());

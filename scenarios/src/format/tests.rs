@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::fault::{CoinGeckoFault, RetryAfter};
 use super::model::{Arrivals, KeyPool, OnReject, Piece, Popularity, Shape, Target};
-use super::{Alone, Anchor, Diagnostics, During, FaultKind, Override, Quantity, Scenario, parse, without_faults};
+use super::{
+    Alone, Anchor, Diagnostics, During, FaultKind, Override, Quantity, Scenario, parse, without_faults,
+};
 
 /// The reference example of the format.
 const REFERENCE: &str = include_str!("testdata/coingecko-outage-2h.toml");
@@ -60,7 +62,10 @@ fn a_scenario_without_its_faults_is_otherwise_the_same() {
     let twin = without_faults(&scenario).expect("still a scenario");
     assert_eq!((twin.faults.len(), twin.expects.len()), (0, 0));
     assert_eq!(twin.stack, scenario.stack);
-    assert_eq!((twin.seed, twin.duration, twin.loads.len()), (scenario.seed, scenario.duration, 1));
+    assert_eq!(
+        (twin.seed, twin.duration, twin.loads.len()),
+        (scenario.seed, scenario.duration, 1)
+    );
     let again = parse("again", twin.effective_toml(), &[], &Alone).expect("its text says the same");
     assert_eq!(again.stack, twin.stack);
 }

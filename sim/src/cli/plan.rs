@@ -434,7 +434,10 @@ mod tests {
             let plays = plan(&run_args(words), "sim").unwrap_or_else(|problems| panic!("{problems:?}"));
             plays.into_iter().map(|play| play.name).collect()
         };
-        assert_eq!(names(&["coingecko-429", "--twin"]), ["coingecko-429", "coingecko-429@twin"]);
+        assert_eq!(
+            names(&["coingecko-429", "--twin"]),
+            ["coingecko-429", "coingecko-429@twin"]
+        );
         insta::assert_snapshot!(refusal(&["steady", "--twin"]), @"error: steady: it has no faults that a twin could be without; leave --twin out");
     }
 

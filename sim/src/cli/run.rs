@@ -116,8 +116,7 @@ impl Session {
             self.progress.result(&format!("\n{}", table.text()));
         }
         for table in &together.clocks {
-            self.progress
-                .result(&format!("\n{}", table.text(self.style())));
+            self.progress.result(&format!("\n{}", table.text(self.style())));
         }
         let entries: Vec<Entry> = outcomes.iter().map(|outcome| outcome.entry.clone()).collect();
         if entries.len() > 1 {
@@ -173,7 +172,8 @@ async fn play_all(session: &Arc<Session>, plays: &[Arc<Play>], args: &RunArgs) -
             Some(Ok(Some(outcome))) => {
                 outcomes.push(finish(session, outcome));
                 outcomes.sort_by_key(|outcome| {
-                    let is_it = |(name, clock): &(String, _)| *name == outcome.name && *clock == outcome.clock;
+                    let is_it =
+                        |(name, clock): &(String, _)| *name == outcome.name && *clock == outcome.clock;
                     order.iter().position(is_it)
                 });
                 write_overview(session, plays, &outcomes);
@@ -198,7 +198,8 @@ fn finish(session: &Session, mut outcome: Outcome) -> Outcome {
 /// Writes the files about all plays so far.
 fn write_overview(session: &Session, plays: &[Arc<Play>], outcomes: &[Outcome]) {
     let entries: Vec<Entry> = outcomes.iter().map(|outcome| outcome.entry.clone()).collect();
-    if let Err(error) = report::write_suite(session.out.path(), &entries, &together::compare(plays, outcomes)) {
+    if let Err(error) = report::write_suite(session.out.path(), &entries, &together::compare(plays, outcomes))
+    {
         session.progress.notice(&format!("error: {error}"));
     }
 }
@@ -246,7 +247,11 @@ async fn play_virtual(
     let ticks = async {
         loop {
             tokio::time::sleep(TICK_EVERY).await;
-            progress.tick(&Tick::at(&scenario, Duration::from_micros(seen.now_us()), seen.requests()));
+            progress.tick(&Tick::at(
+                &scenario,
+                Duration::from_micros(seen.now_us()),
+                seen.requests(),
+            ));
         }
     };
     let mut abort = session.interrupt.abort.clone();
@@ -263,7 +268,10 @@ async fn play_virtual(
         Ok(Ok(played)) => played,
         Ok(Err(error)) => return Some(Outcome::broken(play, &error.to_string())),
         Err(panic) => {
-            return Some(Outcome::broken(play, &format!("the harness has a defect: {panic}")));
+            return Some(Outcome::broken(
+                play,
+                &format!("the harness has a defect: {panic}"),
+            ));
         }
     };
     let outcomes = played.into_iter().map(|played| {

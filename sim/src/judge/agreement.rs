@@ -78,7 +78,14 @@ mod tests {
                 .iter()
                 .find(|def| def.matches(name).is_some())
                 .map_or(Unit::Count, |def| def.unit);
-            ((*name).to_owned(), Measured { value: *value, unit, modelled: false })
+            (
+                (*name).to_owned(),
+                Measured {
+                    value: *value,
+                    unit,
+                    modelled: false,
+                },
+            )
         };
         Verdict {
             passed: true,
@@ -106,8 +113,14 @@ mod tests {
             ["api.requests"]
         );
         assert!(apart(&[("upstream.calls", 5.0)], &[("upstream.calls", 8.0)]).is_empty());
-        assert_eq!(apart(&[("upstream.calls", 5.0)], &[("upstream.calls", 9.0)]), ["upstream.calls"]);
-        assert_eq!(apart(&[("price.wrong", 0.0)], &[("price.wrong", 1.0)]), ["price.wrong"]);
+        assert_eq!(
+            apart(&[("upstream.calls", 5.0)], &[("upstream.calls", 9.0)]),
+            ["upstream.calls"]
+        );
+        assert_eq!(
+            apart(&[("price.wrong", 0.0)], &[("price.wrong", 1.0)]),
+            ["price.wrong"]
+        );
     }
 
     #[test]
@@ -132,7 +145,13 @@ mod tests {
             .map(|def| def.name)
             .collect();
         assert!(compared.len() > 25, "{compared:?}");
-        for count in ["cache.memory_ratio", "upstream.retries", "gzip.saved", "update.runs", "store.wcu"] {
+        for count in [
+            "cache.memory_ratio",
+            "upstream.retries",
+            "gzip.saved",
+            "update.runs",
+            "store.wcu",
+        ] {
             assert!(compared.contains(&count), "{count}");
         }
     }

@@ -414,10 +414,7 @@ fn a_service_that_tells_another_story_fails() {
     let emf = |requests: f64| Event::Emf {
         at_us: 1,
         service: "api",
-        values: vec![
-            ("Requests".into(), requests),
-            ("CacheMemory".into(), requests),
-        ],
+        values: vec![("Requests".into(), requests), ("CacheMemory".into(), requests)],
     };
     stage.recorder.record(emf(290.0));
     let verdict = stage.judge();

@@ -105,7 +105,12 @@ impl Beside {
         let first = self.columns.first().map_or("", String::as_str);
         let length = first.find('=').map_or(0, |at| at + 1);
         let key = &first[..length];
-        if !key.is_empty() && self.columns.iter().all(|column| column.starts_with(key) && !column.contains(' ')) {
+        if !key.is_empty()
+            && self
+                .columns
+                .iter()
+                .all(|column| column.starts_with(key) && !column.contains(' '))
+        {
             let values = self.columns.iter().map(|column| &column[length..]).collect();
             return (&key[..length - 1], values);
         }
@@ -201,7 +206,10 @@ mod tests {
         };
         let beside = Beside {
             scenario: "coingecko-outage-2h".to_owned(),
-            columns: vec!["stack.price_retention=1h".to_owned(), "stack.price_retention=4h".to_owned()],
+            columns: vec![
+                "stack.price_retention=1h".to_owned(),
+                "stack.price_retention=4h".to_owned(),
+            ],
             passed: vec![false, true],
             rows: vec![
                 row("api.success", Unit::Ratio, &[Some(0.97), Some(1.0)]),

@@ -43,7 +43,8 @@ impl Clocks {
             "metric", "virtual", "real", "may differ by"
         );
         for metric in &self.metrics {
-            let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| metric.unit.show(value));
+            let shown =
+                |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| metric.unit.show(value));
             let line = format!(
                 "{:26} {:>14} {:>14} {:>14}",
                 metric.metric,
@@ -54,7 +55,12 @@ impl Clocks {
             if metric.agrees {
                 let _ = writeln!(text, "✓ {line}");
             } else {
-                let _ = writeln!(text, "{} {line}\n    tolerated because {}", style.bad("✗"), metric.why);
+                let _ = writeln!(
+                    text,
+                    "{} {line}\n    tolerated because {}",
+                    style.bad("✗"),
+                    metric.why
+                );
             }
         }
         text
@@ -70,7 +76,8 @@ impl Clocks {
             self.sentence()
         );
         for metric in &self.metrics {
-            let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| metric.unit.show(value));
+            let shown =
+                |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| metric.unit.show(value));
             let _ = writeln!(
                 text,
                 "| {} | `{}` | {} | {} | {} |",

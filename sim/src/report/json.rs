@@ -15,7 +15,8 @@ const SCHEMA: u32 = 1;
 /// byte.
 #[must_use]
 pub fn difference(first: &Played, second: &Played) -> Option<String> {
-    let text = |played: &Played| serde_json::to_string_pretty(&ReportDocument::of(played)).unwrap_or_default();
+    let text =
+        |played: &Played| serde_json::to_string_pretty(&ReportDocument::of(played)).unwrap_or_default();
     let (first, second) = (text(first), text(second));
     if first == second {
         return None;

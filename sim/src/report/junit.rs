@@ -40,7 +40,8 @@ fn agreement(both: &Clocks) -> TestSuite {
             TestCaseStatus::success()
         } else {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let shown = |value: Option<f64>| value.map_or_else(|| "no samples".to_owned(), |v| metric.unit.show(v));
+            let shown =
+                |value: Option<f64>| value.map_or_else(|| "no samples".to_owned(), |v| metric.unit.show(v));
             status.set_message(format!(
                 "virtual {}, real {}, may differ by {}",
                 shown(metric.virtual_value),

@@ -5,10 +5,7 @@
 
 use scenarios::format::{
     Scenario, Variant,
-    model::{
-        ClockKind,
-        Target::{self, Clients, CoinGecko, Schedule},
-    },
+    model::Target::{self, Clients, CoinGecko, Schedule},
 };
 
 use super::{
@@ -166,7 +163,7 @@ impl Menu {
                 faults: example.toml(),
             });
             let scenario = super::trial::read("example.toml", &text);
-            scenario.is_ok_and(|scenario| playable::check(&scenario, ClockKind::Virtual).is_ok())
+            scenario.is_ok_and(|scenario| playable::check(&scenario).is_ok())
         };
         Self(KINDS.iter().filter(played).collect())
     }

@@ -152,6 +152,7 @@ impl Seen {
             | Event::Admission { .. }
             | Event::PriceRead { .. }
             | Event::ScheduleFired { .. }
+            | Event::ScheduleSkipped { .. }
             | Event::UpdateEnded { .. }
             | Event::Emf { .. }
             | Event::Log { .. }

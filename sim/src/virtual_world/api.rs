@@ -70,7 +70,10 @@ impl Instances {
         *request.headers_mut() = headers;
         let mut router = router.clone();
         // A router is always ready.
-        let ready = Service::<Request<Body>>::poll_ready(&mut router, &mut Context::from_waker(std::task::Waker::noop()));
+        let ready = Service::<Request<Body>>::poll_ready(
+            &mut router,
+            &mut Context::from_waker(std::task::Waker::noop()),
+        );
         debug_assert!(matches!(ready, Poll::Ready(Ok(()))));
         let Ok(response) = router.call(request).await;
         let (parts, body) = response.into_parts();

@@ -65,7 +65,11 @@ impl Pulse {
         let mut since = Duration::ZERO;
         loop {
             let now = (self.now_us(), self.requests());
-            since = if now == seen { since + LOOK_EVERY } else { Duration::ZERO };
+            since = if now == seen {
+                since + LOOK_EVERY
+            } else {
+                Duration::ZERO
+            };
             seen = now;
             if since >= STILL {
                 return WorldError::TimeStandsStill {

@@ -44,7 +44,8 @@ impl Updater {
                 self.reporter.record(Event::ScheduleSkipped { at_us, faults });
                 continue;
             };
-            self.reporter.record(Event::ScheduleFired { at_us, index, faults });
+            self.reporter
+                .record(Event::ScheduleFired { at_us, index, faults });
             running.spawn(self.clone().update(index));
             while running.try_join_next().is_some() {}
         }

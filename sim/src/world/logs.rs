@@ -142,10 +142,7 @@ mod tests {
             panic!("{line:?} is an EMF document")
         };
         assert_eq!(service, "api");
-        assert_eq!(
-            values,
-            [("Requests".into(), 1.0), ("LatencyMs".into(), 0.25)]
-        );
+        assert_eq!(values, [("Requests".into(), 1.0), ("LatencyMs".into(), 0.25)]);
     }
 
     #[test]

@@ -66,8 +66,7 @@ mod tests {
              [[load]]\nname = \"all\"\nfor = \"10m\"\nusers = 1\nkeys = {{ count = 1 }}\n{lines}\n"
         );
         let scenario = parse("t.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
-        check(&scenario, scenarios::format::model::ClockKind::Real)
-            .map_or_else(|problems| problems.to_string(), |()| String::new())
+        check(&scenario).map_or_else(|problems| problems.to_string(), |()| String::new())
     }
 
     #[test]

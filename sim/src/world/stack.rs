@@ -141,10 +141,7 @@ impl Stack {
         let start_ms = scenario.start.as_millisecond();
         let clock = RunClock::starting_in(lead, start_ms, f64::from(spec.speed));
         let engine = Arc::new(engine(scenario, spec.seed));
-        let time = (
-            Timing::of(&clock, scenario.duration),
-            RecordingSetup::REAL_LAG,
-        );
+        let time = (Timing::of(&clock, scenario.duration), RecordingSetup::REAL_LAG);
         let recorder = Recorder::new(recording_setup(scenario, &spec.config, time, &engine, &keys));
         let (witness, emit) = (recorder.clone(), recorder.clone());
         let coingecko = mount(
@@ -280,10 +277,7 @@ pub(crate) fn engine(scenario: &Scenario, seed: Seed) -> Engine {
         terms: Terms::of(scenario.stack.upstream_plan),
         keys: KeyRing::default(),
     };
-    Engine::new(
-        config,
-        Timeline::new(&scenario.faults, Target::CoinGecko, seed),
-    )
+    Engine::new(config, Timeline::new(&scenario.faults, Target::CoinGecko, seed))
 }
 
 /// What the recording of a scenario must know: its time and how late it hears of events; `keys` are the secrets by

@@ -5,6 +5,6 @@ mod bad_luck;
 mod harness;
 mod limit;
 mod results;
-mod virtual_time;
 mod store;
 mod told;
+mod virtual_time;

@@ -22,8 +22,18 @@ fn report_with(args: &[&str], env: &[(&str, &str)]) -> Vec<u8> {
 fn two_processes_with_two_environments_report_the_same_bytes() {
     for store in ["memory", "embedded"] {
         let args = ["--store", store];
-        let one = report_with(&args, &[("HOME", "/nowhere"), ("TZ", "Asia/Tokyo"), ("LANG", "ja_JP.UTF-8")]);
-        let other = report_with(&args, &[("TZ", "UTC"), ("LC_ALL", "C"), ("TOKIO_WORKER_THREADS", "1")]);
+        let one = report_with(
+            &args,
+            &[
+                ("HOME", "/nowhere"),
+                ("TZ", "Asia/Tokyo"),
+                ("LANG", "ja_JP.UTF-8"),
+            ],
+        );
+        let other = report_with(
+            &args,
+            &[("TZ", "UTC"), ("LC_ALL", "C"), ("TOKIO_WORKER_THREADS", "1")],
+        );
         assert!(one.len() > 2000, "{} bytes", one.len());
         assert!(
             one == other,
@@ -77,7 +87,10 @@ fn both_clocks_agree() {
     let Finished { code, stdout, stderr } = folder.run(&["coingecko-down", "--clock", "both"]);
     assert_eq!(code, Some(0), "{stdout}\n{stderr}");
     let agreed = stdout.lines().find(|line| line.contains("both clocks agree on"));
-    assert!(agreed.is_some_and(|line| line.starts_with("coingecko-down")), "{stdout}");
+    assert!(
+        agreed.is_some_and(|line| line.starts_with("coingecko-down")),
+        "{stdout}"
+    );
     let together = fs::read_to_string(folder.out().join("together.json")).expect("it was written");
     let together: serde_json::Value = serde_json::from_str(&together).expect("JSON");
     let metrics = together["clocks"][0]["metrics"].as_array().expect("metrics");

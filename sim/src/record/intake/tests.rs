@@ -194,7 +194,8 @@ fn bytes_of(requests: u64) -> RecordingBytes {
                 symbol: "BTC".to_owned(),
                 price: "100".to_owned(),
                 updated_ms: fetched_ms,
-            }].into(),
+            }]
+            .into(),
             ..RequestLine::default()
         }));
     }
