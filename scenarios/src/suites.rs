@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     /// The scenarios that overload a key on purpose, and how many of their loads do.
-    const WARNED: [(&str, usize); 1] = [("client-over-limit", 2)];
+    const WARNED: [(&str, usize); 2] = [("client-over-limit", 2), ("noisy-client", 1)];
 
     #[test]
     fn every_built_in_scenario_is_right() {

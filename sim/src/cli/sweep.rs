@@ -247,6 +247,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_scenario_is_swept_without_what_it_expects() {
+        let base = find(DEFAULT, &[("duration".to_owned(), "2h".to_owned())]);
+        let base = base.unwrap_or_else(|problem| panic!("{problem}"));
+        assert_eq!((base.expects.len(), base.duration.as_secs()), (0, 7_200));
+        let problem = find("sweep", &[]).map(|base| base.name);
+        assert_eq!(problem, Ok("sweep-base".to_owned()), "a suite of one");
+        let problem = find("smoke", &[]).expect_err("a suite of several");
+        insta::assert_snapshot!(problem, @"error: `smoke` is a suite of 6; name one of its scenarios");
+    }
+
+    #[test]
     fn seeds_are_ranges_as_rust_writes_them() {
         let read = |text: &str| text.parse::<Seeds>().map(|seeds| seeds.0);
         assert_eq!(read("0..1000"), Ok(0..1000));

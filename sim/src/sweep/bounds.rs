@@ -5,11 +5,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use scenarios::format::{
-    FaultKind,
-    fault::ScheduleFault,
-    model::{Fault, Scenario, Target},
-};
+use scenarios::format::model::{Fault, Scenario, Target};
 use service::config::Config;
 
 /// The bounds of one scenario on one configuration. Virtual time runs at the speed of wall time, so both are µs here.
@@ -46,9 +42,9 @@ impl Bounds {
             start_ms: scenario.start.as_millisecond(),
             duration: scenario.duration,
             config: config.clone(),
-            last_fault: scenario.faults.iter().map(over).max().unwrap_or_default(),
+            last_fault: scenario.faults.iter().map(end).max().unwrap_or_default(),
             store_down: store_down
-                .map(|fault| us(fault.at)..us(over(fault) + longest))
+                .map(|fault| us(fault.at)..us(end(fault) + longest))
                 .collect(),
         }
     }
@@ -148,13 +144,9 @@ impl Bounds {
     }
 }
 
-/// When a fault cannot do anything any more.
-fn over(fault: &Fault) -> Duration {
-    let end = fault.at + fault.length;
-    match fault.kind {
-        FaultKind::Schedule(ScheduleFault::Late { by }) => end + by,
-        _ => end,
-    }
+/// When a fault is over. (An update that it makes late comes after that, and is an update as any other.)
+fn end(fault: &Fault) -> Duration {
+    fault.span_in_time().end
 }
 
 /// What a service believes of a `Retry-After`.

@@ -138,6 +138,33 @@ fn the_smallest_scenario_says_what_it_breaks_and_reads_as_any_other() {
 }
 
 #[test]
+fn the_first_failure_ends_a_sweep_that_fails_fast() {
+    let mut told = Vec::new();
+    let ended = sweep(Some(Plant::OlderOverNewer)).run(0..200, 2, true, never(), |trial| {
+        told.push((trial.seed, trial.failure.is_some()));
+    });
+    assert_eq!(ended, Ok(()));
+    let last = told.len() as u64 - 1;
+    let expected: Vec<(u64, bool)> = (0..=last).map(|seed| (seed, seed == last)).collect();
+    assert_eq!(told, expected, "in order, and none after the first that failed");
+}
+
+#[test]
+fn a_sweep_that_is_stopped_tells_what_it_has() {
+    let stop = watch::Sender::new(false);
+    let mut told = Vec::new();
+    let ended = sweep(None).run(0..1_000, 2, false, stop.subscribe(), |trial| {
+        told.push(trial.seed);
+        stop.send_replace(true);
+    });
+    assert!(
+        matches!(ended, Ok(()) | Err(TrialError::Interrupted)),
+        "{ended:?}"
+    );
+    assert!((1..10).contains(&told.len()), "{told:?}");
+}
+
+#[test]
 fn a_scenario_too_short_to_recover_is_refused() {
     let short = read(&SMALL.replace("40m", "10m"));
     let refused = Sweep::new(short, None).expect_err("there is no room");
