@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use scenarios::format::model::Shape;
+
 use crate::{
     cli::{exit::Exit, outcome::Outcome, plan::Play},
     judge,
@@ -83,7 +85,14 @@ fn clocks<'a>(plays: &'a [Arc<Play>], played: &impl Fn(&Play) -> Option<&'a Play
             let (in_virtual, real) = (on(&play.name, "virtual")?, on(&play.name, "real")?);
             Some(Clocks {
                 scenario: play.name.clone(),
-                metrics: judge::agreement::between(&in_virtual.verdict, &real.verdict),
+                metrics: judge::agreement::between(
+                    &in_virtual.verdict,
+                    &real.verdict,
+                    play.scenario
+                        .loads
+                        .iter()
+                        .any(|load| matches!(load.shape, Shape::Users(_))),
+                ),
             })
         })
         .collect()

@@ -28,9 +28,13 @@ pub struct Agreement {
     pub agrees: bool,
 }
 
-/// Compares every metric that has a tolerance between clocks.
+/// How many times as far apart what a closed loop paces may be, and with it how many of the requests fall into a fault.
+const CLOSED: f64 = 8.0;
+
+/// Compares every metric that has a tolerance between clocks. `closed` says that the scenario has users in a closed loop:
+/// they wait for real answers, which on a wall clock that runs N times as fast take N times as long.
 #[must_use]
-pub fn between(virtual_time: &Verdict, real: &Verdict) -> Vec<Agreement> {
+pub fn between(virtual_time: &Verdict, real: &Verdict, closed: bool) -> Vec<Agreement> {
     let mut names: Vec<&String> = virtual_time.metrics.keys().chain(real.metrics.keys()).collect();
     names.sort_unstable();
     names.dedup();
@@ -42,7 +46,8 @@ pub fn between(virtual_time: &Verdict, real: &Verdict) -> Vec<Agreement> {
         let is_family = METRICS[place].name.contains('<');
         let or_zero = |value: Option<f64>| value.or(is_family.then_some(0.0));
         let (a, b) = (or_zero(in_virtual), or_zero(in_real));
-        let tolerance = (a.unwrap_or(0.0).abs() * apart.share).max(apart.least);
+        let times = if closed && apart.paced { CLOSED } else { 1.0 };
+        let tolerance = (a.unwrap_or(0.0).abs() * apart.share).max(apart.least) * times;
         let agrees = match (a, b) {
             (Some(a), Some(b)) => (a - b).abs() <= tolerance + 1e-12,
             (None, None) => true,
@@ -98,7 +103,7 @@ mod tests {
     }
 
     fn apart(in_virtual: &[(&str, f64)], real: &[(&str, f64)]) -> Vec<String> {
-        between(&verdict(in_virtual), &verdict(real))
+        between(&verdict(in_virtual), &verdict(real), false)
             .into_iter()
             .filter(|metric| !metric.agrees)
             .map(|metric| metric.metric)
@@ -120,6 +125,24 @@ mod tests {
         assert_eq!(
             apart(&[("price.wrong", 0.0)], &[("price.wrong", 1.0)]),
             ["price.wrong"]
+        );
+    }
+
+    #[test]
+    fn a_closed_loop_may_be_slower_on_the_real_clock() {
+        let (in_virtual, real) = (
+            verdict(&[("api.requests", 1000.0)]),
+            verdict(&[("api.requests", 800.0)]),
+        );
+        let agrees = |closed| between(&in_virtual, &real, closed)[0].agrees;
+        assert_eq!((agrees(false), agrees(true)), (false, true));
+        let (in_virtual, real) = (
+            verdict(&[("upstream.calls", 5.0)]),
+            verdict(&[("upstream.calls", 12.0)]),
+        );
+        assert!(
+            !between(&in_virtual, &real, true)[0].agrees,
+            "the pace of users has no part in that"
         );
     }
 

@@ -25,6 +25,9 @@ const ZERO: [&str; 6] = [
 pub(super) fn judge(evidence: &Evidence<'_>, claims: &[Claim]) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = ZERO.iter().filter_map(|metric| zero(evidence, metric)).collect();
     outcomes.push(claims_agree(claims));
+    if !evidence.tries.is_empty() {
+        outcomes.push(calls_leased(evidence));
+    }
     if !evidence.scenario.faults.is_empty() {
         outcomes.push(faults_touched(evidence));
     }
@@ -59,6 +62,17 @@ fn counted(check: String, actual: f64, why: Option<String>, unit: Unit) -> Outco
         },
         why: why.filter(|_| !held),
     }
+}
+
+/// The lease is asked for before the call and given back after it, by witnesses of one process: no slack is needed.
+fn calls_leased(evidence: &Evidence<'_>) -> Outcome {
+    let unleased = evidence.tries.iter().filter(|a_try| !a_try.leased).count();
+    counted(
+        "every call to CoinGecko was made under the lease".to_owned(),
+        unleased as f64,
+        None,
+        Unit::Count,
+    )
 }
 
 fn claims_agree(claims: &[Claim]) -> Outcome {

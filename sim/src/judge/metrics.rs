@@ -209,20 +209,37 @@ pub struct Apart {
     pub least: f64,
     /// What makes the clocks differ.
     pub why: &'static str,
+    /// Whether it depends on the pace of users, which in a closed loop is that of the answers.
+    pub paced: bool,
 }
 
-/// Closed loops.
-const PACE: &str = "a closed loop waits for real answers, which take N times as long on a wall clock that runs N times as fast";
+/// The pace of users; and whether it is that, as for each of these.
+const PACE: (&str, bool) = (
+    "a closed loop waits for real answers, which take N times as long on a wall clock that runs N times as fast",
+    true,
+);
 /// Refreshes and expiries.
-const EDGE: &str = "what comes close to a refresh or an expiry may fall on either side of it";
+const EDGE: (&str, bool) = (
+    "what comes close to a refresh or an expiry may fall on either side of it",
+    true,
+);
 /// Retries and probes.
-const JITTER: &str = "retries wait for a random time, which each clock draws for itself";
+const JITTER: (&str, bool) = (
+    "retries wait for a random time, which each clock draws for itself",
+    false,
+);
 /// Bodies.
-const DIGITS: &str = "prices are fetched at slightly other instants, so that bodies differ in some digits";
+const DIGITS: (&str, bool) = (
+    "prices are fetched at slightly other instants, so that bodies differ in some digits",
+    false,
+);
 /// Updates.
-const START: &str = "an update is a process of its own on the real clock, and its start takes time";
+const START: (&str, bool) = (
+    "an update is a process of its own on the real clock, and its start takes time",
+    false,
+);
 /// What must be so on every clock.
-const ALWAYS: &str = "nothing does: it must be the same";
+const ALWAYS: (&str, bool) = ("nothing does: it must be the same", false);
 
 const fn metric(
     name: &'static str,
@@ -247,8 +264,13 @@ const fn metric(
 
 impl MetricDef {
     /// The same, compared between the clocks.
-    const fn on_both(mut self, share: f64, least: f64, why: &'static str) -> Self {
-        self.clocks = Some(Apart { share, least, why });
+    const fn on_both(mut self, share: f64, least: f64, (why, paced): (&'static str, bool)) -> Self {
+        self.clocks = Some(Apart {
+            share,
+            least,
+            why,
+            paced,
+        });
         self
     }
 }
@@ -332,7 +354,7 @@ pub const METRICS: &[MetricDef] = &[
     metric("upstream.first_tries", Unit::Count, Lower, Relative(0.01), Window, "first calls under each acquired lease").on_both(0.15, 3.0, JITTER),
     metric("upstream.retries", Unit::Count, Lower, Relative(0.01), Window, "further calls under the same lease").on_both(0.3, 3.0, JITTER),
     metric("upstream.amplification", Unit::Factor, Lower, Relative(0.02), Window, "calls ÷ first tries"),
-    metric("upstream.per_interval.max", Unit::Count, Lower, Exact, Window, "most calls within one update interval").on_both(0.0, 2.0, JITTER),
+    metric("upstream.per_interval.max", Unit::Count, Lower, Exact, Window, "most calls within one update interval").on_both(0.3, 3.0, JITTER),
     metric("upstream.status.<code|none>", Unit::Count, Neither, Relative(0.01), Window, "calls answered with this status; none = hung or cut").on_both(0.15, 3.0, JITTER),
     metric("upstream.concurrent_max", Unit::Count, Lower, Exact, Window, "most calls open at the same time").on_both(0.0, 0.0, ALWAYS),
     metric("upstream.credits", Unit::Count, Lower, Relative(0.01), Window, "calls that cost a monthly credit").on_both(0.15, 3.0, JITTER),

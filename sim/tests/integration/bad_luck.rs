@@ -102,7 +102,7 @@ fn a_child_that_dies_is_told_with_its_last_lines_and_what_was_recorded_is_report
         "{stderr}"
     );
     assert!(
-        stderr.contains("\"event\":\"listening\""),
+        stderr.contains("\"event\":\"request\""),
         "its own log lines are shown:\n{stderr}"
     );
     assert_broken_off(&folder, &stdout);

@@ -84,17 +84,26 @@ fn a_twin_shows_what_the_faults_changed_and_fails_nothing() {
 #[test]
 fn both_clocks_agree() {
     let folder = Folder::new();
-    let Finished { code, stdout, stderr } = folder.run(&["coingecko-down", "--clock", "both"]);
+    // Arrivals that do not wait for answers, and an outage longer than the TTL.
+    let text = scenario("12m", OUTAGE.split("\n\n").next().expect("the outage"))
+        .replace("users = 5", "rate = \"1/s\"")
+        .replace("[stack]", "[stack]\ncache_ttl = \"1m\"")
+        .replace("for = \"8m\"", "for = \"4m\"");
+    folder.scenario("tiny.toml", &text);
+    let Finished { code, stdout, stderr } = folder.run(&["tiny.toml", "--clock", "both", "--compress", "40"]);
     assert_eq!(code, Some(0), "{stdout}\n{stderr}");
     let agreed = stdout.lines().find(|line| line.contains("both clocks agree on"));
-    assert!(
-        agreed.is_some_and(|line| line.starts_with("coingecko-down")),
-        "{stdout}"
-    );
+    assert!(agreed.is_some_and(|line| line.starts_with("tiny")), "{stdout}");
     let together = fs::read_to_string(folder.out().join("together.json")).expect("it was written");
     let together: serde_json::Value = serde_json::from_str(&together).expect("JSON");
     let metrics = together["clocks"][0]["metrics"].as_array().expect("metrics");
     assert!(metrics.len() > 20, "{} metrics", metrics.len());
+    let of = |name: &str, clock: &str| {
+        let found = metrics.iter().find(|metric| metric["metric"] == name);
+        found.and_then(|metric| metric[clock].as_f64())
+    };
+    assert_eq!(of("api.requests", "virtual"), of("api.requests", "real"));
+    assert!(of("cache.stale_ratio", "virtual").is_some_and(|stale| stale > 0.1));
 }
 
 #[test]
