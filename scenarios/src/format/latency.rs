@@ -83,7 +83,7 @@ mod tests {
     });
 
     #[test]
-    fn what_is_not_said_is_left_to_what_was_measured() {
+    fn what_is_not_said_is_left_to_the_defaults() {
         let latencies = Latencies {
             store: STORE,
             coingecko: None,

@@ -195,7 +195,7 @@ impl Popularity {
     }
 }
 
-/// How long things take in virtual time, as modelled. `None`: as measured in real runs.
+/// How long things take in virtual time, as modelled. `None`: the player's default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Latencies {
     /// One request to DynamoDB.

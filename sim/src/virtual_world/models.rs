@@ -1,4 +1,7 @@
-//! How long things take in virtual time: what the scenario says, else what was measured.
+//! How long things take in virtual time: what the scenario says, else defaults.
+//!
+//! The defaults are assumed, of the order of what the parts take on loopback; nothing has measured them yet. They move
+//! instants by milliseconds, and counts only where something depends on such instants.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,11 +27,11 @@ const fn lognormal(p50_us: u64, p99_us: u64) -> Latency {
     }
 }
 
-/// What a request to the embedded DynamoDB took through the store front.
+/// A request to DynamoDB.
 const STORE: Latency = lognormal(900, 6_000);
-/// What the fake CoinGecko took to answer `/coins/markets` for 50 coins.
+/// An answer of CoinGecko.
 const COINGECKO: Latency = lognormal(3_000, 12_000);
-/// What a request took beside its calls.
+/// A request beside its calls.
 const SERVICE: Latency = lognormal(700, 5_000);
 
 impl Models {
@@ -36,7 +39,7 @@ impl Models {
     pub(super) fn of(scenario: &Scenario, seed: Seed) -> Self {
         let seed = seed.child("latency");
         let model =
-            |name, said: Option<Latency>, measured| Modelled::new(said.unwrap_or(measured), seed.child(name));
+            |name, said: Option<Latency>, default| Modelled::new(said.unwrap_or(default), seed.child(name));
         let said = &scenario.latency;
         Self {
             store: model("store", said.store, STORE),
