@@ -75,24 +75,6 @@ pub fn parse(
     }
 }
 
-/// The same scenario without its faults, and without its expectations, many of which are about them.
-///
-/// # Errors
-/// What is left is not a scenario.
-pub fn without_faults(scenario: &Scenario) -> Result<Scenario, Diagnostics> {
-    let sources = vec![Source {
-        name: scenario.name.clone(),
-        text: scenario.effective_toml().to_owned(),
-        kind: SourceKind::File,
-    }];
-    let mut document = read(&sources, 0)?;
-    for key in ["fault", "expect", "extends"] {
-        document.remove(key);
-    }
-    let (text, _) = document.write();
-    parse(&scenario.name, &text, &[], &Alone)
-}
-
 fn read(sources: &[Source], source: usize) -> Result<Document, Diagnostics> {
     Document::read(&sources[source].text, source).map_err(|error| {
         let range = error.span().unwrap_or(0..0);

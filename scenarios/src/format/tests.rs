@@ -6,9 +6,7 @@ use proptest::prelude::*;
 
 use super::fault::{CoinGeckoFault, RetryAfter};
 use super::model::{Arrivals, KeyPool, OnReject, Piece, Popularity, Shape, Target};
-use super::{
-    Alone, Anchor, Diagnostics, During, FaultKind, Override, Quantity, Scenario, parse, without_faults,
-};
+use super::{Alone, Anchor, Diagnostics, During, FaultKind, Override, Quantity, Scenario, parse};
 
 /// The reference example of the format.
 const REFERENCE: &str = include_str!("testdata/coingecko-outage-2h.toml");
@@ -54,20 +52,6 @@ fn changed(flags: &[&str]) -> Result<Scenario, Diagnostics> {
 
 fn plain() -> Scenario {
     read(PLAIN).expect("the plain scenario is right")
-}
-
-#[test]
-fn a_scenario_without_its_faults_is_otherwise_the_same() {
-    let scenario = changed(&["stack.cache_ttl=30s", "fault.outage.for=3m"]).expect("right");
-    let twin = without_faults(&scenario).expect("still a scenario");
-    assert_eq!((twin.faults.len(), twin.expects.len()), (0, 0));
-    assert_eq!(twin.stack, scenario.stack);
-    assert_eq!(
-        (twin.seed, twin.duration, twin.loads.len()),
-        (scenario.seed, scenario.duration, 1)
-    );
-    let again = parse("again", twin.effective_toml(), &[], &Alone).expect("its text says the same");
-    assert_eq!(again.stack, twin.stack);
 }
 
 /// What is said about the plain scenario with one thing in it replaced.

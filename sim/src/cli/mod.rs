@@ -30,7 +30,7 @@ pub mod schema;
 pub mod sweep;
 pub mod together;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 
 use clap::Parser;
 
@@ -39,6 +39,9 @@ use exit::Exit;
 
 /// Threads of the harness: the store front and the recorder work beside the embedded store's own thread.
 const WORKERS: usize = 2;
+
+/// How long a thread that is still at work may hold up the end.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs the command line; the first word is how the program was called.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
@@ -65,7 +68,12 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(cli.command, &program)),
+        Ok(runtime) => {
+            let exit = runtime.block_on(dispatch(cli.command, &program));
+            // A virtual run that works without end keeps its thread, and must not keep the process.
+            runtime.shutdown_timeout(LEAVE_WITHIN);
+            exit
+        }
         Err(error) => {
             printer::notice(&format!("error: cannot start: {error}"));
             Exit::Harness

@@ -77,8 +77,7 @@ impl Outcome {
             );
         }
         let exit = match &ended {
-            // A twin is there to be compared with; it fails nothing.
-            Ended::Complete if verdict.passed || play.twin => Exit::Held,
+            Ended::Complete if verdict.passed => Exit::Held,
             Ended::Complete => Exit::ExpectationFailed,
             Ended::Interrupted | Ended::Failed(_) => {
                 break_off(&mut verdict, &ended);
@@ -117,15 +116,25 @@ impl Outcome {
         }
     }
 
-    /// The same, which is another exit code when `second`, played just so, was reported differently.
+    /// The first of two plays with one seed: with another exit code when `second` was reported differently. When one of
+    /// them broke off there is nothing to compare, and it is that one.
     #[must_use]
-    pub fn alike(mut self, second: &Self) -> Self {
+    pub fn alike(mut self, second: Self) -> Self {
+        if self.exit == Exit::Harness {
+            return self;
+        }
+        if second.exit == Exit::Harness {
+            return second;
+        }
         let (Entry::Played(first), Entry::Played(second)) = (&mut self.entry, &second.entry) else {
             return self;
         };
         if let Some(difference) = report::difference(first, second) {
             first.verdict.passed = false;
-            first.verdict.notes.insert(0, difference);
+            first.verdict.expectations.push(broken_rule(
+                "two plays with one seed are reported alike, to the byte",
+                difference,
+            ));
             self.exit = self.exit.and(Exit::Nondeterminism);
         }
         self
@@ -150,22 +159,30 @@ fn break_off(verdict: &mut Verdict, ended: &Ended) {
     verdict
         .expectations
         .retain(|outcome| outcome.origin == Origin::Scenario);
-    verdict.expectations.push(judge::Outcome {
-        check: "the scenario was played to its end".to_owned(),
-        origin: Origin::Invariant,
-        during: None,
-        filter: None,
-        level: Severity::Fail,
-        unit: Unit::Count,
-        actual: None,
-        limit: None,
-        judged: true,
-        held: false,
-        margin: String::new(),
-        why: Some(ended.headline()),
-    });
+    verdict.expectations.push(broken_rule(
+        "the scenario was played to its end",
+        ended.headline(),
+    ));
     verdict.notes.insert(
         0,
         "the run broke off: all numbers cover only what was recorded until then".to_owned(),
     );
+}
+
+/// A rule in words that did not hold.
+fn broken_rule(check: &str, why: String) -> judge::Outcome {
+    judge::Outcome {
+        check: check.to_owned(),
+        origin: Origin::Invariant,
+        during: None,
+        filter: None,
+        level: Severity::Fail,
+        judged: true,
+        unit: Unit::Count,
+        actual: None,
+        limit: None,
+        held: false,
+        margin: String::new(),
+        why: Some(why),
+    }
 }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use scenarios::{
-    format::{Override, Scenario, model::ClockKind, without_faults},
+    format::{Alone, Override, Scenario, Variant as OtherFaults, model::ClockKind, parse},
     suites::{self, Found},
 };
 use service::config::Config;
@@ -96,7 +96,15 @@ impl Play {
                 self.scenario.name
             ));
         }
-        let scenario = without_faults(&self.scenario).map_err(|problems| problems.to_string())?;
+        let scenario = &self.scenario;
+        let text = scenario.variant(&OtherFaults {
+            name: scenario.name.clone(),
+            about: scenario.about.clone(),
+            seed: scenario.seed,
+            instances: scenario.stack.instances,
+            faults: String::new(),
+        });
+        let scenario = parse(&scenario.name, &text, &[], &Alone).map_err(|problems| problems.to_string())?;
         Ok(Self {
             name: format!("{}@twin", self.name),
             twin: true,
@@ -437,6 +445,23 @@ mod tests {
         assert_eq!(
             names(&["coingecko-429", "--twin"]),
             ["coingecko-429", "coingecko-429@twin"]
+        );
+        let plays = plan(
+            &run_args(&["coingecko-429", "--twin", "--set", "stack.cache_ttl=30s"]),
+            "sim",
+        );
+        let plays = plays.unwrap_or_else(|problems| panic!("{problems:?}"));
+        let (scenario, twin) = (&plays[0].scenario, &plays[1].scenario);
+        assert_eq!((twin.faults.len(), twin.expects.len()), (0, 0));
+        assert_eq!(twin.stack, scenario.stack);
+        assert_eq!(
+            (twin.seed, twin.duration, twin.loads.len(), &twin.name),
+            (
+                scenario.seed,
+                scenario.duration,
+                scenario.loads.len(),
+                &scenario.name
+            )
         );
         insta::assert_snapshot!(refusal(&["steady", "--twin"]), @"error: steady: it has no faults that a twin could be without; leave --twin out");
     }

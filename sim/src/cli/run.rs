@@ -285,7 +285,7 @@ async fn play_virtual(
         };
         Outcome::judged(play, ending, &session.provenance)
     });
-    outcomes.reduce(|first, second| first.alike(&second))
+    outcomes.reduce(|first, second| first.alike(second))
 }
 
 /// Through the real binaries.

@@ -51,7 +51,7 @@ pub fn between(virtual_time: &Verdict, real: &Verdict, closed: bool) -> Vec<Agre
         let agrees = match (a, b) {
             (Some(a), Some(b)) => (a - b).abs() <= tolerance + 1e-12,
             (None, None) => true,
-            // A few samples on one clock may be none on the other: where the metric itself says that few are near.
+            // Nothing to compare with is no agreement.
             (Some(_), None) | (None, Some(_)) => false,
         };
         let agreement = Agreement {

@@ -1,6 +1,6 @@
 //! Several plays of one scenario beside each other: each metric that differs, one row.
 //!
-//! Used for `--set` with several values, for `--twin` and for `--clock both`.
+//! Used for `--set` with several values and for `--twin`; for `--clock both` see [`super::clocks`].
 
 use std::{collections::BTreeSet, fmt::Write};
 

@@ -57,7 +57,7 @@ impl Clocks {
             } else {
                 let _ = writeln!(
                     text,
-                    "{} {line}\n    tolerated because {}",
+                    "{} {line}\n    why they may differ at all: {}",
                     style.bad("✗"),
                     metric.why
                 );

@@ -59,15 +59,10 @@ pub fn write_suite(folder: &Path, entries: &[Entry], together: &Together) -> Res
         &folder.join("junit.xml"),
         junit_xml(entries, &together.clocks)?.as_bytes(),
     )?;
-    let mut summary = summary_md(entries);
-    for table in &together.beside {
-        summary.push('\n');
-        summary.push_str(&table.markdown());
-    }
-    for table in &together.clocks {
-        summary.push_str(&table.markdown());
-    }
-    write(&folder.join("summary.md"), summary.as_bytes())?;
+    write(
+        &folder.join("summary.md"),
+        summary_md(entries, together).as_bytes(),
+    )?;
     if together.beside.is_empty() && together.clocks.is_empty() {
         return Ok(());
     }

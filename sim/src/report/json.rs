@@ -27,7 +27,7 @@ pub fn difference(first: &Played, second: &Played) -> Option<String> {
         .find(|(_, (one, other))| one != other)
         .unwrap_or((0, ("it ends", "it goes on")));
     Some(format!(
-        "NOT DETERMINISTIC: played twice with the same seed, line {} of report.json says `{}` once and `{}` then",
+        "NOT DETERMINISTIC: line {} of report.json says `{}` once and `{}` then",
         number + 1,
         one.trim(),
         other.trim()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Entry, Played};
+use super::{Clocks, Entry, Played, Together};
 use crate::judge::{Origin, Outcome, Verdict};
 
 /// GitHub refuses comments above 64 KiB.
@@ -23,7 +23,7 @@ const NUMBERS: [(&str, &str); 9] = [
 
 /// The document.
 #[must_use]
-pub fn summary_md(entries: &[Entry]) -> String {
+pub fn summary_md(entries: &[Entry], together: &Together) -> String {
     let failed = entries.iter().filter(|entry| !entry.passed()).count();
     let mut text = match failed {
         0 => format!("## Crypto Watch: {} passed\n\n", count(entries.len(), "scenario")),
@@ -38,8 +38,13 @@ pub fn summary_md(entries: &[Entry]) -> String {
         Entry::Played(played) => Some(details(played)),
         Entry::Broken { .. } => None,
     });
+    let tables = together
+        .beside
+        .iter()
+        .map(|table| format!("\n{}", table.markdown()));
+    let tables = tables.chain(together.clocks.iter().map(Clocks::markdown));
     let mut left_out = 0;
-    for section in sections.chain(details) {
+    for section in sections.chain(tables).chain(details) {
         if text.len() + section.len() > MOST_BYTES {
             left_out += 1;
         } else {

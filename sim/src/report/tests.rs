@@ -276,7 +276,7 @@ fn a_suite_on_the_terminal() {
 
 #[test]
 fn the_summary_has_failures_first() {
-    insta::assert_snapshot!(summary_md(&[entry(false), entry(true), broken()]), @r##"
+    insta::assert_snapshot!(summary_md(&[entry(false), entry(true), broken()], &Together::default()), @r##"
     ## Crypto Watch: 2 of 3 scenarios failed
 
     | scenario | verdict | success | p99 | oldest price | cache hits | 429 given | CoinGecko calls | of them 429 | amplification | gzip saved |
@@ -427,7 +427,7 @@ fn what_is_modelled_is_told_and_not_judged() {
     assert!(metric("api.success").is_null(), "what is measured says no more");
 
     let entry = Entry::Played(Box::new(played));
-    let summary = summary_md(std::slice::from_ref(&entry));
+    let summary = summary_md(std::slice::from_ref(&entry), &Together::default());
     for told in [
         "| steady | passed | 100% | 12.3ms (modelled) |",
         "| · | api.latency.p99 <= 250ms | whole run | 12.3ms | modelled, not judged |",
@@ -448,7 +448,7 @@ fn the_summary_fits_a_comment() {
     let mut long = played(true);
     long.verdict.expectations = vec![long.verdict.expectations[0].clone(); 200];
     let entries: Vec<Entry> = (0..20).map(|_| Entry::Played(Box::new(long.clone()))).collect();
-    let text = summary_md(&entries);
+    let text = summary_md(&entries, &Together::default());
     assert!(text.len() < 61_000, "{}", text.len());
     assert!(text.contains("sections left out"));
 }
@@ -550,4 +550,25 @@ fn files_appear_whole_and_leave_nothing_beside_them() {
     std::fs::write(out.path().join("file"), "").expect("a file");
     let refused = write_scenario(&out.path().join("file/real"), &played(false));
     assert!(refused.is_err_and(|error| error.to_string().contains("choose another folder with --out")));
+}
+
+#[test]
+fn two_reports_that_differ_are_told_by_their_first_line_that_does() {
+    let Entry::Played(first) = entry(true) else {
+        panic!("it is played")
+    };
+    let mut second = first.clone();
+    assert_eq!(difference(&first, &second), None);
+    second.facts.wall_seconds += 1.0;
+    assert_eq!(
+        difference(&first, &second),
+        None,
+        "wall time is no part of report.json"
+    );
+    second.verdict.notes.push("one more".to_owned());
+    let told = difference(&first, &second).expect("they differ");
+    assert!(
+        told.starts_with("NOT DETERMINISTIC") && told.contains("of report.json says"),
+        "{told}"
+    );
 }

@@ -1,18 +1,15 @@
 //! The API in virtual time: each instance is the service's own router, called in process.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use scenarios::within::{Answer, Carried, Carry, Exchange, NoAnswer};
-use tower::Service;
+use tower::ServiceExt;
 
 use super::Pulse;
 use crate::{clock::RunClock, latency::Modelled};
@@ -57,8 +54,6 @@ pub(super) struct Instances {
 impl Instances {
     async fn exchange(&self, target: u16, path: &str, headers: HeaderMap) -> Exchange {
         let _running = self.pulse.request();
-        // Who repeats at once what takes no time would never let anybody else have a turn.
-        tokio::task::coop::consume_budget().await;
         self.next_firing.passed(self.clock.now_us()).await;
         self.service_time.pass().await;
         let Some(router) = self.routers.get(usize::from(target)) else {
@@ -68,14 +63,7 @@ impl Instances {
             return Exchange::Failed(NoAnswer::Connect);
         };
         *request.headers_mut() = headers;
-        let mut router = router.clone();
-        // A router is always ready.
-        let ready = Service::<Request<Body>>::poll_ready(
-            &mut router,
-            &mut Context::from_waker(std::task::Waker::noop()),
-        );
-        debug_assert!(matches!(ready, Poll::Ready(Ok(()))));
-        let Ok(response) = router.call(request).await;
+        let Ok(response) = router.clone().oneshot(request).await;
         let (parts, body) = response.into_parts();
         match body.collect().await {
             Ok(body) => Exchange::Answered(Answer {

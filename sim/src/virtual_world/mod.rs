@@ -264,11 +264,7 @@ impl<'a> World<'a> {
         let occasions = schedule.occasions(&scenario.faults, self.spec.seed, scenario.duration);
         let mut parts = JoinSet::new();
         // First the schedule, so that it fires before users act at the same instant.
-        let fired = self.updater.clone().fire(occasions);
-        parts.spawn(async move {
-            fired.await;
-            Ok(())
-        });
+        parts.spawn(self.updater.clone().fire(occasions));
         for load in 0..scenario.loads.len() {
             parts.spawn(self.load(load, stop.clone()));
         }

@@ -7,7 +7,7 @@ use service::{App, coingecko::upstream::Upstream, config::Config, serve, store::
 use tokio::task::JoinSet;
 
 use super::{Pulse, api::NextFiring, emf::RecordedEmf, reporter::Reporter, rng::SeededRng};
-use crate::{clock::RunClock, record::event::Event, schedule::Occasion, seed::Seed};
+use crate::{clock::RunClock, record::event::Event, schedule::Occasion, seed::Seed, world::WorldError};
 
 /// What every update is started with.
 #[derive(Clone, Debug)]
@@ -33,7 +33,10 @@ impl Drop for NoMore {
 
 impl Updater {
     /// Fires on these occasions and waits for the last update to end.
-    pub(super) async fn fire(self, occasions: Vec<Occasion>) {
+    ///
+    /// # Errors
+    /// An update panicked. (That it fails is an answer, and recorded as such.)
+    pub(super) async fn fire(self, occasions: Vec<Occasion>) -> Result<(), WorldError> {
         let no_more = NoMore(self.next_firing.clone());
         let mut running = JoinSet::new();
         for occasion in occasions {
@@ -47,10 +50,15 @@ impl Updater {
             self.reporter
                 .record(Event::ScheduleFired { at_us, index, faults });
             running.spawn(self.clone().update(index));
-            while running.try_join_next().is_some() {}
+            while let Some(ended) = running.try_join_next() {
+                ended.map_err(|panic| WorldError::Internal(panic.to_string()))?;
+            }
         }
         drop(no_more);
-        while running.join_next().await.is_some() {}
+        while let Some(ended) = running.join_next().await {
+            ended.map_err(|panic| WorldError::Internal(panic.to_string()))?;
+        }
+        Ok(())
     }
 
     async fn update(self, index: u32) {

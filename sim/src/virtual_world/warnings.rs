@@ -14,10 +14,7 @@ use tracing_subscriber::{
 };
 
 use super::reporter::Reporter;
-use crate::{clock::RunClock, record::event};
-
-/// Log messages are kept short in the recording, in characters, as those of real runs are.
-const MESSAGE_CHARS: usize = 200;
+use crate::{clock::RunClock, record::event, world::logs::MESSAGE_CHARS};
 
 /// Records what is logged on this thread, until the guard is dropped.
 pub(super) fn listen(clock: RunClock, reporter: Reporter) -> DefaultGuard {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::{clock::RunClock, record::event::Event, world::children::Keep};
 
 /// Log messages are kept short in the recording, in characters.
-const MESSAGE_CHARS: usize = 200;
+pub(crate) const MESSAGE_CHARS: usize = 200;
 
 /// Where a line comes from.
 #[derive(Clone, Debug)]
