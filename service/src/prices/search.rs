@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::{Lookup, Quote, Tier};
 use crate::{
     App,
-    cache::{self, Freshness, Prospect, freshness},
+    cache::{self, Freshness, Prospect, READ_LAG, freshness},
     coingecko::backoff::jittered,
     memory::{KnownLease, PAUSE},
     models::{LeaseItem, StoredPrice, Symbol, Timestamp},
@@ -121,6 +121,13 @@ impl<'a> Search<'a> {
         (known, prospect)
     }
 
+    /// Whether the lease is to be asked for although it was seen held, since that was some time ago and its holder
+    /// may have given it back early. Who watches the holder knows without.
+    fn should_ask_again(&self, known: &KnownLease, prospect: Prospect) -> bool {
+        let is_news = cache::is_within(known.learned_at, self.app.clock.now(), READ_LAG * 2);
+        matches!(prospect, Prospect::Held { .. }) && !is_news && self.has_something(&known.item)
+    }
+
     /// Whether some coin is not fresh, and the store may know more of it than we do.
     pub(super) fn reading_tells_something(&self) -> bool {
         if self.is_done() {
@@ -174,7 +181,10 @@ impl<'a> Search<'a> {
         let until = self.patience_ends(deadline);
         let (mut joined, mut watched, mut read_again) = (0, false, false);
         loop {
-            let (known, prospect) = self.prospect();
+            let (known, mut prospect) = self.prospect();
+            if joined == 0 && self.should_ask_again(&known, prospect) {
+                prospect = Prospect::Free;
+            }
             match prospect {
                 Prospect::Held { .. } if self.has_something(&known.item) || Instant::now() >= until => {
                     self.stale = Tier::RevalidatingElsewhere;

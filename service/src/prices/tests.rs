@@ -167,6 +167,28 @@ async fn who_has_something_does_not_wait_for_another_process() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_seen_held_is_asked_for_again_before_it_runs_out() {
+    let rig = stale().await;
+    let other = rig.another();
+    rig.coingecko.set([Reply::status(403).after(ms(100)), all("101", 290)]);
+    let holder = tokio::spawn(async move { update::run(&other, None).await });
+    sleep(ms(10)).await;
+    assert_eq!(shown(&rig.get("BTC").await), "BTC=100 RevalidatingElsewhere");
+    holder.await.expect("not aborted").expect_err("403");
+    let until = rig.ahead(rig.app.memory.lease().item.lease_until);
+    assert!(until > Some(20), "the updater's lease is long: {until:?}");
+    rig.store.take_log();
+    sleep(s(1)).await;
+    assert_eq!(shown(&rig.get("BTC").await), "BTC=100 RevalidatingElsewhere");
+    assert_eq!(rig.store.take_log(), ["prices"], "asked for a moment ago");
+    sleep(s(1)).await;
+    assert_eq!(shown(&rig.get("BTC").await), "BTC=100 StaleIfError");
+    assert_eq!(rig.store.take_log(), ["prices", "acquire"]);
+    sleep(s(13)).await;
+    assert_eq!(shown(&rig.get("BTC").await), "BTC=101 StoredStale");
+}
+
+#[tokio::test(start_paused = true)]
 async fn at_the_wait_bound_the_refresh_is_cut_and_the_lease_released_before_the_answer() {
     let rig = stale().await;
     rig.coingecko.set([Reply::hang()]);
