@@ -150,11 +150,28 @@ fn is_zero(number: &u64) -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServedPrice {
     /// Upper-case symbol.
-    pub symbol: String,
+    #[serde(with = "shared_text")]
+    pub symbol: Arc<str>,
     /// The number as written in the JSON.
-    pub price: String,
+    #[serde(with = "shared_text")]
+    pub price: Arc<str>,
     /// `lastUpdated`, Unix milliseconds.
     pub updated_ms: i64,
+}
+
+/// Shared texts are written as texts.
+mod shared_text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Into::into)
+    }
 }
 
 /// Shared lists are written as lists.
@@ -187,8 +204,8 @@ mod tests {
             route: "/prices".into(),
             asked: ["BTC".to_owned()].into(),
             prices: [ServedPrice {
-                symbol: "BTC".to_owned(),
-                price: "76975.10".to_owned(),
+                symbol: "BTC".into(),
+                price: "76975.10".into(),
                 updated_ms: 5,
             }]
             .into(),

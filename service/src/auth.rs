@@ -4,7 +4,7 @@
 //! keys that do not are never remembered, so that made-up ones cannot fill the memory.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     clock::Timestamp,
-    models::{ApiKeyItem, KeyId},
+    models::{ApiKeyItem, ByKey, KeyId},
     store::{Capacity, Store, StoreError},
 };
 
@@ -57,7 +57,7 @@ pub struct KeyCache(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    by_id: BTreeMap<KeyId, Entry>,
+    by_id: ByKey<Entry>,
     /// In the order of their first use, to forget the oldest.
     order: VecDeque<KeyId>,
 }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -10,6 +11,7 @@ use crate::{
     cache::READ_LAG,
     models::{LeaseItem, StoredPrice, Symbol, Timestamp},
     symbols::SymbolTable,
+    transformers::Spelling,
 };
 
 /// The process's memory. Locked for moments only, never across an await.
@@ -22,11 +24,49 @@ struct Contents {
     lease: KnownLease,
 }
 
+/// A price as it is remembered: what answers say of it is spelled once, not for each answer.
+#[derive(Debug)]
+pub struct KnownPrice {
+    price: StoredPrice,
+    spelling: OnceLock<Spelling>,
+}
+
+impl KnownPrice {
+    /// A price that no answer has told of.
+    #[must_use]
+    pub const fn new(price: StoredPrice) -> Self {
+        Self {
+            price,
+            spelling: OnceLock::new(),
+        }
+    }
+
+    /// How answers spell it.
+    #[must_use]
+    pub fn spelling(&self) -> &Spelling {
+        self.spelling.get_or_init(|| Spelling::of(&self.price))
+    }
+}
+
+impl Deref for KnownPrice {
+    type Target = StoredPrice;
+
+    fn deref(&self) -> &StoredPrice {
+        &self.price
+    }
+}
+
+impl PartialEq for KnownPrice {
+    fn eq(&self, other: &Self) -> bool {
+        self.price == other.price
+    }
+}
+
 /// What is remembered of one coin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Remembered {
     /// Its price; `None` when it was looked for and not there.
-    pub price: Option<Arc<StoredPrice>>,
+    pub price: Option<Arc<KnownPrice>>,
     /// Every write before this instant has been seen.
     pub as_of: Timestamp,
 }
@@ -111,7 +151,7 @@ impl Memory {
                     && (known.last_updated, known.fetched_at) >= (price.last_updated, price.fetched_at)
             });
             if !stands {
-                entry.price = Some(Arc::new(price.clone()));
+                entry.price = Some(Arc::new(KnownPrice::new(price.clone())));
             }
         }
     }

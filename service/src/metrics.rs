@@ -80,7 +80,7 @@ impl RequestMetrics {
     /// The EMF document of a request.
     #[must_use]
     pub fn document(&self, facts: &RequestFacts<'_>) -> String {
-        let mut metrics = Metrics::default();
+        let mut metrics = Metrics(Vec::with_capacity(16));
         metrics.always("Requests", Unit::Count, 1.0);
         metrics.always("LatencyMs", Unit::Milliseconds, facts.latency_ms);
         let status = match facts.status / 100 {

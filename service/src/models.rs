@@ -2,7 +2,13 @@
 //!
 //! Meaning only: the shapes on the wire are in `store::item` and `coingecko::wire`.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{
+    borrow::Borrow,
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -186,8 +192,18 @@ pub struct HeldPrice {
 }
 
 /// Identity of an API key: the lower-case hex SHA-256 of the presented secret.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(Arc<str>);
+
+/// Something for each of many keys. Hashed alike in every process; nobody can choose what a digest begins with.
+pub type ByKey<T> = HashMap<KeyId, T, BuildHasherDefault<DefaultHasher>>;
+
+impl Hash for KeyId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Sixteen digits of a digest tell keys apart as well as all of them do.
+        state.write(self.0.as_bytes().get(..16).unwrap_or(self.0.as_bytes()));
+    }
+}
 
 impl KeyId {
     /// Takes an id as stored.

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::{
     App,
-    models::{StoredPrice, Symbol},
+    memory::KnownPrice,
+    models::Symbol,
     store::{Capacity, StoreError},
 };
 use search::Search;
@@ -40,7 +41,7 @@ pub enum Tier {
 #[derive(Clone, Debug)]
 pub struct Quote {
     /// The price.
-    pub price: Arc<StoredPrice>,
+    pub price: Arc<KnownPrice>,
     /// Where it came from.
     pub tier: Tier,
 }

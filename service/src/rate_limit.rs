@@ -9,7 +9,7 @@
 //! spaced client at twice its limit L ≥ 2 gets at least 1 − 1/L of it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     clock::Timestamp,
-    models::KeyId,
+    models::{ByKey, KeyId},
     store::{Capacity, Counted, Store, StoreError},
 };
 
@@ -129,7 +129,7 @@ pub struct Limiter(Mutex<Windows>);
 /// The previous window's count of each key, read once.
 #[derive(Debug, Default)]
 struct Windows {
-    by_key: BTreeMap<KeyId, Previous>,
+    by_key: ByKey<Previous>,
     /// Keys in the order of their first use, to forget the oldest.
     order: VecDeque<KeyId>,
 }
@@ -233,6 +233,8 @@ fn millis(ms: i64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;

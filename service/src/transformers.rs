@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     coingecko::wire::WireQuote,
+    memory::KnownPrice,
     models::{Number, StoredPrice, Symbol, Timestamp},
 };
 
@@ -100,25 +101,53 @@ fn instant(json: &str) -> Option<Timestamp> {
 /// The body of a 200: prices and what is unavailable, each in the order asked. Equal data give equal bytes.
 #[must_use]
 pub fn answer<'a>(
-    prices: impl Iterator<Item = &'a StoredPrice> + Clone,
+    prices: impl Iterator<Item = &'a KnownPrice> + Clone,
     unavailable: &'a [Symbol],
 ) -> Vec<u8> {
-    let newest = prices.clone().map(|price| price.fetched_at).max();
-    let answer = AnswerBody {
-        data: prices.map(PriceBody::from).collect(),
-        unavailable,
-        timestamp: civil(newest.unwrap_or_default()),
-    };
-    // Texts and numbers always serialise.
-    serde_json::to_vec(&answer).unwrap_or_default()
+    let size = prices.clone().map(|price| price.spelling().item.len() + 1);
+    let mut body = Vec::with_capacity(size.sum::<usize>() + 64);
+    body.extend_from_slice(b"{\"data\":[");
+    for (index, price) in prices.clone().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(&price.spelling().item);
+    }
+    body.push(b']');
+    if !unavailable.is_empty() {
+        body.extend_from_slice(b",\"unavailable\":");
+        body.extend(spelled(unavailable));
+    }
+    body.extend_from_slice(b",\"timestamp\":");
+    match prices.max_by_key(|price| price.fetched_at) {
+        Some(newest) => body.extend_from_slice(&newest.spelling().fetched_at),
+        None => body.extend(spelled(&civil(Timestamp::default()))),
+    }
+    body.push(b'}');
+    body
 }
 
-#[derive(Serialize)]
-struct AnswerBody<'a> {
-    data: Vec<PriceBody<'a>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    unavailable: &'a [Symbol],
-    timestamp: jiff::Timestamp,
+/// How answers spell a price, in JSON.
+#[derive(Debug)]
+pub struct Spelling {
+    /// Its item of `data`.
+    item: Box<[u8]>,
+    /// When it was fetched.
+    fetched_at: Box<[u8]>,
+}
+
+impl Spelling {
+    pub(crate) fn of(price: &StoredPrice) -> Self {
+        Self {
+            item: spelled(&PriceBody::from(price)).into(),
+            fetched_at: spelled(&civil(price.fetched_at)).into(),
+        }
+    }
+}
+
+fn spelled(value: &(impl Serialize + ?Sized)) -> Vec<u8> {
+    // Texts and numbers always serialise.
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 #[derive(Serialize)]
@@ -232,7 +261,8 @@ mod tests {
             fetched_at: Timestamp(0),
             ..btc.clone()
         };
-        let spelled = |prices: &[&StoredPrice], unavailable: &[Symbol]| {
+        let (btc, older) = (KnownPrice::new(btc), KnownPrice::new(older));
+        let spelled = |prices: &[&KnownPrice], unavailable: &[Symbol]| {
             String::from_utf8(answer(prices.iter().copied(), unavailable)).expect("UTF-8")
         };
         assert_snapshot!(spelled(&[&btc], &[]), @r#"{"data":[{"symbol":"BTC","name":"Bitcoin","price":76975,"change24h":-1.4093297098441402,"marketCap":null,"lastUpdated":"2026-03-02T00:00:00Z"}],"timestamp":"2026-03-02T00:00:00.12Z"}"#);

@@ -2,6 +2,7 @@
 
 mod answer;
 mod reader;
+mod spellings;
 mod wanted;
 
 pub use answer::{Answer, Exchange, NoAnswer};

@@ -1,29 +1,30 @@
 //! The one place that turns an answer into a line for the harness.
 //!
-//! Equal bodies come again and again for as long as prices do not change, so what a body says is remembered.
+//! Coins are spelt the same in one answer after the other for as long as their prices do not change, so what a spelling
+//! says is remembered, and what an encoded body says.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{AGE, CONTENT_ENCODING, HeaderName, RETRY_AFTER};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::answer::{Answer, NoAnswer};
 use super::route;
-use crate::wire::{RequestLine, ServedPrice};
+use super::spellings::{Prices, Spellings};
+use crate::wire::RequestLine;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// Largest decoded body that is read, bytes: far above every answer of the service.
 const MAX_PLAIN: u64 = 16 << 20;
 
-/// Bodies remembered at least, bytes; at most twice as many.
+/// Encoded bodies remembered at least, bytes; at most twice as many.
 const REMEMBERED: usize = 1 << 20;
 
 /// What remembering a body costs beside its bytes, bytes.
@@ -57,38 +58,18 @@ impl Reader {
 
     /// The body of a 200 to a request for prices; `None` when it is not readable.
     fn prices(&self, answer: &Answer, line: &mut RequestLine) -> Option<()> {
-        let body = Body {
-            bytes: answer.body.clone(),
-            gzip: line.gzip,
-        };
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = memory.said(body);
+        let said = if line.gzip {
+            memory.encoded(&answer.body)
+        } else {
+            memory.plain(&answer.body)
+        };
         line.plain_bytes = said.plain_bytes;
-        let prices = said.prices.as_ref()?;
-        line.prices = Arc::clone(&prices.served);
-        line.unavailable.clone_from(&prices.unavailable);
+        let prices = said.prices?;
+        line.prices = prices.served;
+        line.unavailable = prices.unavailable;
         Some(())
     }
-}
-
-/// What bodies said, by their bytes, in two generations: what was not asked for since the last one began is forgotten
-/// with the next one.
-#[derive(Debug, Default)]
-struct Memory {
-    young: Generation,
-    old: Generation,
-    /// Size of the young ones.
-    bytes: usize,
-}
-
-/// Hashed alike in every run, and never iterated.
-type Generation = HashMap<Body, Said, BuildHasherDefault<DefaultHasher>>;
-
-/// A body as sent.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Body {
-    bytes: Bytes,
-    gzip: bool,
 }
 
 /// What a body says.
@@ -100,36 +81,47 @@ struct Said {
     prices: Option<Prices>,
 }
 
-#[derive(Clone, Debug)]
-struct Prices {
-    served: Arc<[ServedPrice]>,
-    unavailable: Vec<String>,
+#[derive(Debug, Default)]
+struct Memory {
+    spellings: Spellings,
+    /// What encoded bodies said, by their bytes, in two generations: what was not asked for since the last one began
+    /// is forgotten with the next one.
+    young: Generation,
+    old: Generation,
+    /// Size of the young ones.
+    bytes: usize,
 }
 
+/// Hashed alike in every run, and never iterated.
+type Generation = HashMap<Bytes, Said, BuildHasherDefault<DefaultHasher>>;
+
 impl Memory {
-    /// What the body says, remembered from now on.
-    fn said(&mut self, body: Body) -> Said {
-        if let Some(said) = self.young.get(&body) {
+    fn plain(&mut self, body: &[u8]) -> Said {
+        Said {
+            plain_bytes: size(body.len()),
+            prices: self.spellings.read(body),
+        }
+    }
+
+    /// What the encoded body says, remembered from now on.
+    fn encoded(&mut self, body: &Bytes) -> Said {
+        if let Some(said) = self.young.get(body) {
             return said.clone();
         }
-        let said = self.old.remove(&body).unwrap_or_else(|| Said::by(&body));
-        self.bytes += body.bytes.len() + ENTRY;
-        self.young.insert(body, said.clone());
+        let said = self.old.remove(body).unwrap_or_else(|| {
+            let plain = plain(body, true);
+            Said {
+                plain_bytes: plain.as_ref().map_or(0, |plain| size(plain.len())),
+                prices: plain.and_then(|plain| self.spellings.read(&plain)),
+            }
+        });
+        self.bytes += body.len() + ENTRY;
+        self.young.insert(body.clone(), said.clone());
         if self.bytes > REMEMBERED {
             self.old = std::mem::take(&mut self.young);
             self.bytes = 0;
         }
         said
-    }
-}
-
-impl Said {
-    fn by(body: &Body) -> Self {
-        let plain = plain(&body.bytes, body.gzip);
-        Self {
-            plain_bytes: plain.as_ref().map_or(0, |plain| size(plain.len())),
-            prices: plain.and_then(|plain| read_prices(&plain)),
-        }
     }
 }
 
@@ -160,52 +152,16 @@ fn plain(body: &[u8], gzip: bool) -> Option<Cow<'_, [u8]>> {
     read.ok().map(|_| Cow::Owned(plain))
 }
 
-/// The body of a 200. What the harness does not look at is skipped.
-#[derive(Deserialize)]
-struct PricesDocument<'a> {
-    #[serde(borrow)]
-    data: Vec<PriceDocument<'a>>,
-    #[serde(borrow, default)]
-    unavailable: Vec<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PriceDocument<'a> {
-    #[serde(borrow)]
-    symbol: Cow<'a, str>,
-    /// Kept as written: the service must pass numbers on without rounding them.
-    #[serde(borrow)]
-    price: &'a RawValue,
-    #[serde(borrow)]
-    last_updated: Cow<'a, str>,
-}
-
 #[derive(Deserialize)]
 struct ProblemDocument<'a> {
     #[serde(borrow)]
     code: Cow<'a, str>,
 }
 
-fn read_prices(body: &[u8]) -> Option<Prices> {
-    let document: PricesDocument<'_> = serde_json::from_slice(body).ok()?;
-    let served = document.data.into_iter().map(|price| {
-        let updated: jiff::Timestamp = price.last_updated.parse().ok()?;
-        Some(ServedPrice {
-            symbol: price.symbol.into_owned(),
-            price: price.price.get().to_owned(),
-            updated_ms: updated.as_millisecond(),
-        })
-    });
-    Some(Prices {
-        served: served.collect::<Option<_>>()?,
-        unavailable: document.unavailable.into_iter().map(Cow::into_owned).collect(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::sync::Arc;
 
     use http::{HeaderMap, HeaderValue};
 
@@ -270,7 +226,7 @@ mod tests {
             first.iter().map(|line| line.status).collect::<Vec<_>>(),
             [200, 0, 200, 0]
         );
-        assert!(Arc::ptr_eq(&first[0].prices, &again[0].prices));
+        assert!(Arc::ptr_eq(&first[2].prices, &again[2].prices));
         assert_ne!(first[0].gzip, first[2].gzip);
         assert_eq!(first[0].prices, first[2].prices);
     }
@@ -282,8 +238,8 @@ mod tests {
             let body = format!(
                 r#"{{"data":[{{"symbol":"BTC","price":{number},"lastUpdated":"2026-03-02T00:00:00Z"}}]}}"#
             );
-            let line = read(&reader, &answer(200, &[], body));
-            assert_eq!(line.prices[0].price, number.to_string());
+            let line = read(&reader, &answer(200, &[("content-encoding", "gzip")], gzip(&body)));
+            assert_eq!(*line.prices[0].price, *number.to_string());
         }
         let memory = reader.0.into_inner().expect("not poisoned");
         let most = REMEMBERED / ENTRY;
@@ -301,7 +257,7 @@ mod tests {
         let prices: Vec<_> = line
             .prices
             .iter()
-            .map(|price| (price.symbol.as_str(), price.price.as_str(), price.updated_ms))
+            .map(|price| (&*price.symbol, &*price.price, price.updated_ms))
             .collect();
         assert_eq!(
             prices,

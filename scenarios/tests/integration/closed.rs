@@ -82,13 +82,13 @@ fn lines_tell_what_was_asked_and_answered() {
             "{request:?}"
         );
         assert_eq!((request.age_s, &request.error), (Some(30), &None));
-        let served: Vec<&str> = request.prices.iter().map(|price| price.symbol.as_str()).collect();
+        let served: Vec<&str> = request.prices.iter().map(|price| &*price.symbol).collect();
         assert_eq!(served, *request.asked);
         assert!(
             request
                 .prices
                 .iter()
-                .all(|price| price.price == "1.50" && price.updated_ms > 0)
+                .all(|price| *price.price == *"1.50" && price.updated_ms > 0)
         );
         let (journey, asked) = match request.route.as_ref() {
             "/prices" => (0, 3),

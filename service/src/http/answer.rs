@@ -28,6 +28,9 @@ use crate::{
     transformers,
 };
 
+/// Headers of an answer, those that the outermost layer adds included: made room for at once.
+const MOST_HEADERS: usize = 14;
+
 /// Response extension: what the outermost layer logs and measures.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Telemetry {
@@ -48,7 +51,7 @@ pub(super) async fn answer(
 ) -> Response {
     let mut telemetry = Telemetry::default();
     // What holds for the answer whether it becomes prices or a problem.
-    let mut common = HeaderMap::new();
+    let mut common = HeaderMap::with_capacity(MOST_HEADERS);
     let outcome = exchange(app, asked, request, deadline, &mut telemetry, &mut common).await;
     if outcome
         .as_ref()
@@ -59,8 +62,19 @@ pub(super) async fn answer(
         headers::set(&mut common, CACHE_STATUS, &nothing);
         telemetry.cache_status = Some(nothing);
     }
-    let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
-    response.headers_mut().extend(common);
+    let mut response = match outcome {
+        Ok((status, body)) => {
+            let mut response = Response::new(body);
+            *response.status_mut() = status;
+            *response.headers_mut() = common;
+            response
+        }
+        Err(problem) => {
+            let mut response = problem.into_response();
+            response.headers_mut().extend(common);
+            response
+        }
+    };
     response.extensions_mut().insert(Box::new(telemetry));
     response
 }
@@ -72,7 +86,7 @@ async fn exchange(
     deadline: Option<Instant>,
     telemetry: &mut Telemetry,
     common: &mut HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Body), Problem> {
     let now = app.clock.now();
     let key = app
         .keys
@@ -116,7 +130,7 @@ fn respond(
     lookup: &Lookup,
     telemetry: &mut Telemetry,
     common: &mut HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Body), Problem> {
     let now = app.clock.now();
     let worst = Worst::of(lookup, now, app.config.cache_ttl);
     let cache_status = worst.header();
@@ -148,7 +162,7 @@ fn respond(
     let tag = ContentTag::of(&body);
     headers::set(common, header::ETAG, &tag.header());
     if tag.is_known_to(request) {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
+        return Ok((StatusCode::NOT_MODIFIED, Body::empty()));
     }
     metrics.identity_bytes = body.len() as u64;
     common.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -159,9 +173,8 @@ fn respond(
     if encoded.is_some() {
         common.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    Ok(Response::new(Body::from(
-        encoded.unwrap_or_else(|| Bytes::from(body)),
-    )))
+    let body = encoded.unwrap_or_else(|| Bytes::from(body));
+    Ok((StatusCode::OK, Body::from(body)))
 }
 
 /// Writes `lastUsedAt` when it is due; gives what that cost. Nobody is refused because it failed.

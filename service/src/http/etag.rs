@@ -22,6 +22,9 @@ impl ContentTag {
 
     /// Whether the client has this content already, by `If-None-Match`: weak comparison, or `*`.
     pub(super) fn is_known_to(self, headers: &HeaderMap) -> bool {
+        if !headers.contains_key(header::IF_NONE_MATCH) {
+            return false;
+        }
         let own = format!("{:032x}", self.0);
         headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
             // Our tags hold hexadecimal digits only, so a comma never lies within one of them.

@@ -107,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        memory::KnownPrice,
         models::{Number, StoredPrice, Symbol},
         prices::Quote,
     };
@@ -126,7 +127,7 @@ mod tests {
             held: None,
         };
         Quote {
-            price: Arc::new(price),
+            price: Arc::new(KnownPrice::new(price)),
             tier,
         }
     }

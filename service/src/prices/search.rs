@@ -1,6 +1,6 @@
 //! One lookup under way: what is known of each coin, and the decisions about refreshing.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -9,8 +9,8 @@ use crate::{
     App,
     cache::{self, Freshness, Prospect, READ_LAG, freshness},
     coingecko::backoff::jittered,
-    memory::{KnownLease, PAUSE},
-    models::{LeaseItem, StoredPrice, Symbol, Timestamp},
+    memory::{KnownLease, KnownPrice, PAUSE},
+    models::{LeaseItem, Symbol, Timestamp},
     refresh::{self, Ended, Terms, Watched, single_flight::Role},
     store::{Binary, Consistency, StoreError},
 };
@@ -23,7 +23,7 @@ const REFRESHES: u32 = 2;
 /// One coin of a search.
 #[derive(Clone, Debug)]
 struct Row {
-    price: Option<Arc<StoredPrice>>,
+    price: Option<Arc<KnownPrice>>,
     as_of: Option<Timestamp>,
     freshness: Freshness,
     /// Where a fresh price came from.
@@ -98,7 +98,8 @@ impl<'a> Search<'a> {
             } else {
                 stale
             };
-            row.freshness = freshness(known.price.as_deref(), now, self.app.config.cache_ttl);
+            let price = known.price.as_deref().map(Deref::deref);
+            row.freshness = freshness(price, now, self.app.config.cache_ttl);
             row.tier = (row.freshness == Freshness::Fresh).then_some(was);
             row.price = known.price;
             row.as_of = Some(known.as_of);

@@ -204,8 +204,8 @@ impl Stage {
 /// BTC at 100 as stored by [`Stage::write`] at `stored_ms` of real time.
 fn btc(line: &mut RequestLine, stored_ms: u64) {
     let served = ServedPrice {
-        symbol: "BTC".to_owned(),
-        price: "100.0".to_owned(),
+        symbol: "BTC".into(),
+        price: "100.0".into(),
         updated_ms: START_MS + stored_ms as i64 * 10 - 5_000,
     };
     line.prices = [served].into();
@@ -353,7 +353,7 @@ fn wrong_missing_and_backwards_answers_are_counted_and_fail_the_run() {
     stage.request(2_700, |_| {});
     stage.request(2_800, |line| {
         btc(line, 2_000);
-        Arc::make_mut(&mut line.prices)[0].price = "7".to_owned();
+        Arc::make_mut(&mut line.prices)[0].price = "7".into();
     });
     let verdict = stage.judge();
     near(verdict.metric("price.backwards"), 1.0);

@@ -58,7 +58,7 @@ impl PriceLedger {
                 let mut rest = line.asked.iter().zip(&asked);
                 for served in line.prices.iter() {
                     let place = rest
-                        .find(|(symbol, _)| **symbol == served.symbol)
+                        .find(|(symbol, _)| **symbol == *served.symbol)
                         .map_or_else(|| self.place(&served.symbol), |(_, place)| *place);
                     self.compare(line, served, place, claimed_ms, &mut answer);
                 }
@@ -147,8 +147,8 @@ impl PriceLedger {
     fn look_for_missing(&self, line: &RequestLine, asked: &[Option<usize>], answer: &mut Answer) {
         let mut prices = line.prices.iter().peekable();
         for (symbol, place) in line.asked.iter().zip(asked) {
-            let is_next = prices.next_if(|price| price.symbol == *symbol).is_some();
-            if is_next || line.prices.iter().any(|price| price.symbol == *symbol) {
+            let is_next = prices.next_if(|price| *price.symbol == **symbol).is_some();
+            if is_next || line.prices.iter().any(|price| *price.symbol == **symbol) {
                 continue;
             }
             answer.flags.set(Flags::NOTHING, true);
@@ -275,8 +275,8 @@ pub(crate) mod tests {
             prices: prices
                 .iter()
                 .map(|(symbol, price, updated_ms)| ServedPrice {
-                    symbol: (*symbol).to_owned(),
-                    price: (*price).to_owned(),
+                    symbol: (*symbol).into(),
+                    price: (*price).into(),
                     updated_ms: START_MS + updated_ms,
                 })
                 .collect(),

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use memchr::{memchr, memchr2};
 use service::metrics::Emf;
 
 use super::reporter::Reporter;
@@ -15,9 +16,19 @@ pub(super) struct RecordedEmf {
     service: &'static str,
     clock: RunClock,
     reporter: Reporter,
-    /// Every name that a document has had, so that each is made once. There are some twenty.
-    names: Mutex<Vec<Arc<str>>>,
+    names: Mutex<Names>,
 }
+
+/// Every name that a document has had, so that each is made once. There are some twenty.
+#[derive(Debug, Default)]
+struct Names {
+    known: Vec<Arc<str>>,
+    /// Documents name their metrics in the same order, so the next one is likely to stand here or soon after.
+    next: usize,
+}
+
+/// Metrics of most documents, at most.
+const MOST_METRICS: usize = 16;
 
 impl RecordedEmf {
     /// The sink of a process; `service` is `api` or `update`.
@@ -34,20 +45,29 @@ impl RecordedEmf {
 impl Emf for RecordedEmf {
     fn line(&self, json: &str) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut shared = |name: &str| {
-            if let Some(known) = names.iter().find(|known| ***known == *name) {
-                return Arc::clone(known);
-            }
-            let name: Arc<str> = name.into();
-            names.push(Arc::clone(&name));
-            name
-        };
-        let values = metrics(json).map(|(name, value)| (shared(name), value)).collect();
+        let mut values = Vec::with_capacity(MOST_METRICS);
+        for (name, value) in metrics(json) {
+            values.push((names.shared(name), value));
+        }
         self.reporter.record(Event::Emf {
             at_us: self.clock.now_us(),
             service: self.service,
             values,
         });
+    }
+}
+
+impl Names {
+    fn shared(&mut self, name: &str) -> Arc<str> {
+        let (before, after) = self.known.split_at(self.next);
+        let is_it = |known: &Arc<str>| **known == *name;
+        let found = after.iter().position(is_it).map(|at| self.next + at);
+        let place = found.or_else(|| before.iter().position(is_it)).unwrap_or_else(|| {
+            self.known.push(name.into());
+            self.known.len() - 1
+        });
+        self.next = place + 1;
+        Arc::clone(&self.known[place])
     }
 }
 
@@ -65,23 +85,35 @@ impl fmt::Debug for RecordedEmf {
 /// pass instead of building a JSON tree: behind the directive each root member is a text (a dimension or a property) or
 /// a number, and numbers are metrics. A test compares it with the reader of real runs on documents of every kind.
 fn metrics(json: &str) -> impl Iterator<Item = (&str, f64)> {
-    let behind = json.find("]}]}").map_or("", |at| &json[at..]);
-    let mut rest = behind;
+    let mut rest = behind_directive(json).unwrap_or_default();
     std::iter::from_fn(move || {
         loop {
-            let (_, after) = rest.split_once(",\"")?;
-            let (name, value) = after.split_once("\":")?;
+            let member = rest.strip_prefix(",\"")?;
+            let (name, value) = member.split_at(memchr(b'"', member.as_bytes())?);
+            let value = value.strip_prefix("\":")?;
             if let Some(text) = value.strip_prefix('"') {
                 rest = behind_text(text)?;
                 continue;
             }
-            let length = value.find([',', '}'])?;
+            let length = memchr2(b',', b'}', value.as_bytes())?;
             rest = &value[length..];
             if let Ok(number) = value[..length].parse() {
                 return Some((name, number));
             }
         }
     })
+}
+
+/// What follows the directive: its end is the only place before the root's members where these brackets meet.
+fn behind_directive(json: &str) -> Option<&str> {
+    let mut rest = json;
+    loop {
+        rest = &rest[memchr(b']', rest.as_bytes())?..];
+        match rest.strip_prefix("]}]}") {
+            Some(behind) => return Some(behind),
+            None => rest = &rest[1..],
+        }
+    }
 }
 
 /// What follows a JSON text of which the first quote has been read.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    models::{Holder, Number},
+    models::{Holder, Number, StoredPrice},
     prices::lookup,
     store::memory::Fault,
     testing::{Reply, Rig, all, get, list, markets, numbered, shown},

@@ -172,8 +172,8 @@ fn bytes_of(requests: u64) -> RecordingBytes {
         if n % 600 == 0 {
             intake.take(Event::PriceWrite {
                 at_us,
-                symbol: "BTC".to_owned(),
-                price: "100".to_owned(),
+                symbol: "BTC".into(),
+                price: "100".into(),
                 updated_ms: fetched_ms,
                 fetched_ms,
                 ttl_s: 1_000_000,
@@ -191,8 +191,8 @@ fn bytes_of(requests: u64) -> RecordingBytes {
             status: 200,
             asked: ["BTC".to_owned()].into(),
             prices: [ServedPrice {
-                symbol: "BTC".to_owned(),
-                price: "100".to_owned(),
+                symbol: "BTC".into(),
+                price: "100".into(),
                 updated_ms: fetched_ms,
             }]
             .into(),

@@ -84,8 +84,8 @@ impl Stage {
         let wall_ms = START_MS + (at_us / 1000) as i64;
         self.watch.see(&Event::PriceWrite {
             at_us,
-            symbol: "BTC".to_owned(),
-            price: "100".to_owned(),
+            symbol: "BTC".into(),
+            price: "100".into(),
             updated_ms: wall_ms - data_age_ms,
             fetched_ms: wall_ms,
             ttl_s: wall_ms / 1000 + 600,
@@ -135,8 +135,8 @@ fn answered(sent_us: u64, status: u16) -> RequestLine {
 fn served(sent_us: u64, updated_ms: i64) -> RequestLine {
     RequestLine {
         prices: [ServedPrice {
-            symbol: "BTC".to_owned(),
-            price: "100".to_owned(),
+            symbol: "BTC".into(),
+            price: "100".into(),
             updated_ms,
         }]
         .into(),
@@ -325,7 +325,7 @@ fn a_fetch_is_claimed_only_when_coingecko_answered() {
     let claims = |fetched_s: i64| {
         stage.watch.see(&Event::PriceWrite {
             at_us: 61 * SECOND,
-            symbol: "ETH".to_owned(),
+            symbol: "ETH".into(),
             price: "1".to_owned(),
             updated_ms: START_MS,
             fetched_ms: START_MS + fetched_s * 1_000,
@@ -339,7 +339,7 @@ fn a_fetch_is_claimed_only_when_coingecko_answered() {
     stage.call(SECOND, 0, 200, None);
     stage.watch.see(&Event::PriceWrite {
         at_us: 2 * SECOND,
-        symbol: "ETH".to_owned(),
+        symbol: "ETH".into(),
         price: "1".to_owned(),
         updated_ms: START_MS,
         fetched_ms: START_MS + 9_000,
