@@ -38,8 +38,8 @@ impl Scenario {
                     .iter()
                     .map(|journey| f64::from(journey.weight) / weights * journey.get.len() as f64)
                     .sum();
-                (1..=count)
-                    .map(|rank| starts * gets * share(load.keys.dist, count, rank))
+                shares(load.keys.dist, count)
+                    .map(|share| starts * gets * share)
                     .collect()
             }
             // A user draws a journey each time: that it draws the busiest only is an upper bound.
@@ -48,20 +48,37 @@ impl Scenario {
                     .iter()
                     .map(|journey| 60.0 / journey.think.as_secs_f64())
                     .fold(0.0, f64::max);
-                let of_rank = |rank: u32| match load.keys.dist {
+                let of_rank = |(rank, share): (u32, f64)| match load.keys.dist {
                     Popularity::Uniform => f64::from(users / count + u32::from(rank <= users % count)),
-                    Popularity::Zipf { .. } => f64::from(*users) * share(load.keys.dist, count, rank),
+                    Popularity::Zipf { .. } => f64::from(*users) * share,
                 };
-                (1..=count).map(|rank| busiest * of_rank(rank)).collect()
+                let ranked = (1..=count).zip(shares(load.keys.dist, count));
+                ranked.map(|rank| busiest * of_rank(rank)).collect()
             }
         }
     }
 }
 
-/// The share of choices that falls on the `rank`-th of `count`, from 1.
-fn share(dist: Popularity, count: u32, rank: u32) -> f64 {
-    match dist {
-        Popularity::Uniform => 1.0 / f64::from(count),
-        Popularity::Zipf { s } => dist.hottest_share(count) * f64::from(rank).powf(-s),
+/// The shares of choices that fall on the first of `count`, the second, and so on.
+fn shares(dist: Popularity, count: u32) -> impl Iterator<Item = f64> {
+    let hottest = dist.hottest_share(count);
+    (1..=count).map(move |rank| match dist {
+        Popularity::Uniform => hottest,
+        Popularity::Zipf { s } => hottest * f64::from(rank).powf(-s),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_fall_and_make_a_whole() {
+        for dist in [Popularity::Uniform, Popularity::Zipf { s: 0.7 }] {
+            // As many keys as a load can have: each share must not cost another look at all of them.
+            let shares: Vec<f64> = shares(dist, 100_000).collect();
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{dist:?}");
+            assert!(shares.is_sorted_by(|a, b| a >= b), "{dist:?}");
+        }
     }
 }
