@@ -9,7 +9,7 @@ mod exchange;
 mod headers;
 mod symbols;
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
@@ -21,10 +21,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+pub use headers::FixedHeaders;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use tokio::time::Instant;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{App, problem::Problem};
 
@@ -45,17 +45,9 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .with_state(app.clone());
-    layers(routes, app)
-}
-
-/// What every request passes, innermost first.
-fn layers(routes: Router, app: Arc<App>) -> Router {
-    routes
-        // Innermost: a panic of a handler becomes a problem, which then is an answer like any other.
-        .layer(CatchPanicLayer::custom(panicked))
-        // Outermost: sees the final status of everything, so that each request is logged, measured, given its
-        // id and its CORS headers exactly once; also the only one who can write the id into a problem.
-        .layer(middleware::from_fn_with_state(app, exchange::exchange))
+    // The only layer: it sees the final status of everything, so that each request is logged, measured, given its
+    // id and its CORS headers exactly once; also the only one who can write the id into a problem.
+    routes.layer(middleware::from_fn_with_state(app, exchange::exchange))
 }
 
 /// `GET /prices?symbols=BTC,ETH`.
@@ -112,9 +104,4 @@ async fn health(State(app): State<Arc<App>>) -> impl IntoResponse {
         version: crate::BUILD_ID,
     };
     (headers, serde_json::to_vec(&body).unwrap_or_default())
-}
-
-/// The panic hook has logged what and where; the client learns only that it was us.
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    Problem::Internal.into_response()
 }

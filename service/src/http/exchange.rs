@@ -1,14 +1,15 @@
 //! The outermost layer: what every exchange has exactly once, whatever became of it.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     body::{Body, HttpBody},
     extract::{MatchedPath, Request, State},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderValue, Method, StatusCode, header};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -31,7 +32,11 @@ pub(super) async fn exchange(State(app): State<Arc<App>>, request: Request, next
     let route = request.extensions().get::<MatchedPath>().cloned();
     let head = request.method() == Method::HEAD;
     let span = tracing::info_span!("request", request_id = id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    // A panic of a handler becomes a problem, which then is an answer like any other. The hook has logged what and
+    // where; the client learns only that it was us.
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answer = answer.instrument(span.clone()).await;
+    let mut response = answer.unwrap_or_else(|_| Problem::Internal.into_response());
     let _in = span.enter();
     complete(&mut response, &id, head);
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
