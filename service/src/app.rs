@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     auth::KeyCache, clock::SharedClock, coingecko::upstream::Upstream, compression::EncodedBodies,
-    config::Config, memory::Memory, metrics::Emf, rate_limit::Limiter, refresh::Refresher, rng::Rng,
-    store::Store, symbols::SymbolTable,
+    config::Config, http::FixedHeaders, memory::Memory, metrics::Emf, rate_limit::Limiter,
+    refresh::Refresher, rng::Rng, store::Store, symbols::SymbolTable,
 };
 
 /// One process's service. Cheap to clone; clones share all state.
@@ -33,6 +33,8 @@ pub struct App {
     pub keys: Arc<KeyCache>,
     /// Process state: what the rate limiter remembers of previous windows.
     pub limiter: Arc<Limiter>,
+    /// What answers always say.
+    pub fixed: Arc<FixedHeaders>,
     /// Process state: compressed bodies.
     pub bodies: Arc<EncodedBodies>,
 }
@@ -50,6 +52,7 @@ impl App {
     ) -> Self {
         Self {
             symbols: Arc::new(SymbolTable::new(config.supported_symbols.as_deref())),
+            fixed: Arc::new(FixedHeaders::new(config.rate_limit_per_minute, config.cache_ttl)),
             config: Arc::new(config),
             clock,
             store,

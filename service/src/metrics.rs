@@ -17,6 +17,25 @@ use crate::{
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "CryptoWatch";
 
+/// One metric, as a document spells it: much the same is written for each request.
+#[derive(Clone, Copy, Debug)]
+struct Metric {
+    /// Its item of the directive.
+    declared: &'static str,
+    /// What stands before its value.
+    member: &'static str,
+}
+
+/// The metric of a name, in a unit as CloudWatch spells it.
+macro_rules! metric {
+    ($name:literal, $unit:literal) => {
+        Metric {
+            declared: concat!(r#"{"Name":""#, $name, r#"","Unit":""#, $unit, r#""}"#),
+            member: concat!(",\"", $name, "\":"),
+        }
+    };
+}
+
 /// Where EMF documents go, one line each.
 pub trait Emf: Send + Sync + fmt::Debug {
     /// Writes one document.
@@ -81,29 +100,29 @@ impl RequestMetrics {
     #[must_use]
     pub fn document(&self, facts: &RequestFacts<'_>) -> String {
         let mut metrics = Metrics(Vec::with_capacity(16));
-        metrics.always("Requests", Unit::Count, 1.0);
-        metrics.always("LatencyMs", Unit::Milliseconds, facts.latency_ms);
+        metrics.always(metric!("Requests", "Count"), 1.0);
+        metrics.always(metric!("LatencyMs", "Milliseconds"), facts.latency_ms);
         let status = match facts.status / 100 {
-            2 => "Status2xx",
-            3 => "Status3xx",
-            4 => "Status4xx",
-            _ => "Status5xx",
+            2 => metric!("Status2xx", "Count"),
+            3 => metric!("Status3xx", "Count"),
+            4 => metric!("Status4xx", "Count"),
+            _ => metric!("Status5xx", "Count"),
         };
-        metrics.always(status, Unit::Count, 1.0);
-        metrics.flag("RateLimited", self.rate_limited);
+        metrics.always(status, 1.0);
+        metrics.flag(metric!("RateLimited", "Count"), self.rate_limited);
         if let Some(tier) = self.worst_tier {
-            metrics.always("PriceRequests", Unit::Count, 1.0);
-            metrics.always(cache_metric(tier), Unit::Count, 1.0);
+            metrics.always(metric!("PriceRequests", "Count"), 1.0);
+            metrics.always(cache_metric(tier), 1.0);
         }
-        metrics.flag("Collapsed", self.collapsed);
-        metrics.counted("RefreshWaitMs", Unit::Milliseconds, self.refresh_wait_ms);
+        metrics.flag(metric!("Collapsed", "Count"), self.collapsed);
+        metrics.counted(metric!("RefreshWaitMs", "Milliseconds"), self.refresh_wait_ms);
         metrics.upstream(self.upstream);
         if let Some(age) = self.oldest_price_age_s {
-            metrics.always("OldestPriceAgeSeconds", Unit::Seconds, age);
+            metrics.always(metric!("OldestPriceAgeSeconds", "Seconds"), age);
         }
-        metrics.counted("BodyBytesIdentity", Unit::Bytes, self.identity_bytes as f64);
-        metrics.counted("BodyBytesSent", Unit::Bytes, facts.sent_bytes as f64);
-        metrics.flag("EncodedResponses", self.encoded);
+        metrics.counted(metric!("BodyBytesIdentity", "Bytes"), self.identity_bytes as f64);
+        metrics.counted(metric!("BodyBytesSent", "Bytes"), facts.sent_bytes as f64);
+        metrics.flag(metric!("EncodedResponses", "Count"), self.encoded);
         metrics.consumed(self.consumed);
         let properties = [("requestId", facts.request_id), ("route", facts.route)];
         metrics.document(facts.at, "api", facts.environment, &properties)
@@ -111,13 +130,15 @@ impl RequestMetrics {
 }
 
 /// The metric that counts a request by its worst coin's tier; a collapsed one counts as upstream.
-const fn cache_metric(tier: Tier) -> &'static str {
+const fn cache_metric(tier: Tier) -> Metric {
     match tier {
-        Tier::Memory => "CacheMemory",
-        Tier::Store => "CacheStore",
-        Tier::CollapsedMiss | Tier::StoredMiss | Tier::CollapsedStale | Tier::StoredStale => "CacheUpstream",
-        Tier::RevalidatingElsewhere | Tier::StaleIfError => "CacheStale",
-        Tier::Nothing => "CacheNone",
+        Tier::Memory => metric!("CacheMemory", "Count"),
+        Tier::Store => metric!("CacheStore", "Count"),
+        Tier::CollapsedMiss | Tier::StoredMiss | Tier::CollapsedStale | Tier::StoredStale => {
+            metric!("CacheUpstream", "Count")
+        }
+        Tier::RevalidatingElsewhere | Tier::StaleIfError => metric!("CacheStale", "Count"),
+        Tier::Nothing => metric!("CacheNone", "Count"),
     }
 }
 
@@ -145,19 +166,21 @@ impl UpdateMetrics {
     #[must_use]
     pub fn document(&self, at: Timestamp, environment: Environment, invocation: &str) -> String {
         let mut metrics = Metrics::default();
-        metrics.always("UpdateRuns", Unit::Count, 1.0);
+        metrics.always(metric!("UpdateRuns", "Count"), 1.0);
         // Both are always there: an alarm on "no update succeeded" must see the zero.
         metrics.always(
-            "UpdateSucceeded",
-            Unit::Count,
+            metric!("UpdateSucceeded", "Count"),
             f64::from(u8::from(self.succeeded)),
         );
-        metrics.always("UpdateSkipped", Unit::Count, f64::from(u8::from(self.skipped)));
-        metrics.counted("PricesWritten", Unit::Count, self.written as f64);
-        metrics.counted("PricesFailed", Unit::Count, self.failed as f64);
+        metrics.always(
+            metric!("UpdateSkipped", "Count"),
+            f64::from(u8::from(self.skipped)),
+        );
+        metrics.counted(metric!("PricesWritten", "Count"), self.written as f64);
+        metrics.counted(metric!("PricesFailed", "Count"), self.failed as f64);
         metrics.upstream(self.upstream);
         if let Some(age) = self.oldest_price_age_s {
-            metrics.always("OldestPriceAgeSeconds", Unit::Seconds, age);
+            metrics.always(metric!("OldestPriceAgeSeconds", "Seconds"), age);
         }
         metrics.consumed(self.consumed);
         metrics.document(at, "update", environment, &[("invocation", invocation)])
@@ -184,58 +207,41 @@ fn push_text(json: &mut String, name: &str, value: &str) {
     json.push('"');
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Unit {
-    Count,
-    Milliseconds,
-    Seconds,
-    Bytes,
-}
-
-impl Unit {
-    /// As CloudWatch spells it.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Count => "Count",
-            Self::Milliseconds => "Milliseconds",
-            Self::Seconds => "Seconds",
-            Self::Bytes => "Bytes",
-        }
-    }
-}
-
 /// The metrics of one document.
 #[derive(Debug, Default)]
-struct Metrics(Vec<(&'static str, Unit, f64)>);
+struct Metrics(Vec<(Metric, f64)>);
 
 impl Metrics {
     /// A metric that is there also when it is zero.
-    fn always(&mut self, name: &'static str, unit: Unit, value: f64) {
+    fn always(&mut self, metric: Metric, value: f64) {
         // JSON has no infinities; such a value could only be a defect, and a missing one shows it.
         if value.is_finite() {
-            self.0.push((name, unit, value));
+            self.0.push((metric, value));
         }
     }
 
-    fn counted(&mut self, name: &'static str, unit: Unit, value: f64) {
+    fn counted(&mut self, metric: Metric, value: f64) {
         if value != 0.0 {
-            self.always(name, unit, value);
+            self.always(metric, value);
         }
     }
 
-    fn flag(&mut self, name: &'static str, value: bool) {
-        self.counted(name, Unit::Count, f64::from(u8::from(value)));
+    fn flag(&mut self, metric: Metric, value: bool) {
+        self.counted(metric, f64::from(u8::from(value)));
     }
 
     fn upstream(&mut self, tally: UpstreamTally) {
-        self.counted("UpstreamCalls", Unit::Count, f64::from(tally.calls));
-        self.counted("UpstreamRetries", Unit::Count, f64::from(tally.retries));
-        self.counted("UpstreamRateLimited", Unit::Count, f64::from(tally.rate_limited));
+        self.counted(metric!("UpstreamCalls", "Count"), f64::from(tally.calls));
+        self.counted(metric!("UpstreamRetries", "Count"), f64::from(tally.retries));
+        self.counted(
+            metric!("UpstreamRateLimited", "Count"),
+            f64::from(tally.rate_limited),
+        );
     }
 
     fn consumed(&mut self, consumed: Capacity) {
-        self.counted("ReadCapacityUnits", Unit::Count, consumed.read);
-        self.counted("WriteCapacityUnits", Unit::Count, consumed.write);
+        self.counted(metric!("ReadCapacityUnits", "Count"), consumed.read);
+        self.counted(metric!("WriteCapacityUnits", "Count"), consumed.write);
     }
 
     fn document(
@@ -253,23 +259,18 @@ impl Metrics {
         json.push_str(DIRECTIVE.0);
         json.push_str(NAMESPACE);
         json.push_str(DIRECTIVE.1);
-        for (index, (name, unit, _)) in self.0.iter().enumerate() {
-            json.push_str(if index == 0 {
-                r#"{"Name":""#
-            } else {
-                r#",{"Name":""#
-            });
-            json.push_str(name);
-            json.push_str(r#"","Unit":""#);
-            json.push_str(unit.name());
-            json.push_str(r#""}"#);
+        for (index, (metric, _)) in self.0.iter().enumerate() {
+            if index > 0 {
+                json.push(',');
+            }
+            json.push_str(metric.declared);
         }
         json.push_str(r#"]}]}"#);
         for (name, value) in [("Service", service), ("Environment", environment.as_str())] {
             push_text(&mut json, name, value);
         }
-        for (name, _, value) in &self.0 {
-            push_name(&mut json, name);
+        for (metric, value) in &self.0 {
+            json.push_str(metric.member);
             // Most are whole, and those are written several times as fast.
             let whole = *value as i64;
             let _ = if whole as f64 == *value {

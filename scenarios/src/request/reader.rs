@@ -238,7 +238,10 @@ mod tests {
             let body = format!(
                 r#"{{"data":[{{"symbol":"BTC","price":{number},"lastUpdated":"2026-03-02T00:00:00Z"}}]}}"#
             );
-            let line = read(&reader, &answer(200, &[("content-encoding", "gzip")], gzip(&body)));
+            let line = read(
+                &reader,
+                &answer(200, &[("content-encoding", "gzip")], gzip(&body)),
+            );
             assert_eq!(*line.prices[0].price, *number.to_string());
         }
         let memory = reader.0.into_inner().expect("not poisoned");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
     clock::Timestamp,
@@ -73,18 +73,37 @@ impl Worst {
     }
 }
 
+/// Headers that are the same in every answer of a process.
+#[derive(Clone, Debug)]
+pub struct FixedHeaders {
+    policy: HeaderValue,
+    cache_control: HeaderValue,
+}
+
+impl FixedHeaders {
+    /// Those of a process with this rate limit (requests a minute) and this `CACHE_TTL_SECONDS`.
+    pub(crate) fn new(limit: u32, cache_ttl: Duration) -> Self {
+        let window = WINDOW_MS / 1000;
+        let value = |text: String| HeaderValue::try_from(text).expect("visible ASCII");
+        Self {
+            policy: value(format!("\"default\";q={limit};w={window}")),
+            cache_control: value(format!("private, max-age={}", cache_ttl.as_secs())),
+        }
+    }
+
+    /// `Age` counts against it, so that a client's copy goes stale when ours does. Private: it took a key.
+    pub(super) fn cache_control(&self, headers: &mut HeaderMap) {
+        headers.insert(header::CACHE_CONTROL, self.cache_control.clone());
+    }
+}
+
 /// Adds `RateLimit-Policy` and `RateLimit`.
-pub(super) fn quota(headers: &mut HeaderMap, limit: u32, outcome: Outcome) {
-    let window = WINDOW_MS / 1000;
+pub(super) fn quota(headers: &mut HeaderMap, fixed: &FixedHeaders, outcome: Outcome) {
     let (remaining, seconds) = match outcome {
         Outcome::Admitted { remaining, reset } => (remaining, whole_seconds_up(reset)),
         Outcome::Refused { retry_after } => (0, whole_seconds_up(retry_after).max(1)),
     };
-    set(
-        headers,
-        RATE_LIMIT_POLICY,
-        &format!("\"default\";q={limit};w={window}"),
-    );
+    headers.insert(RATE_LIMIT_POLICY, fixed.policy.clone());
     set(
         headers,
         RATE_LIMIT,
@@ -196,7 +215,7 @@ mod tests {
     fn the_quota_is_told_in_both_cases() {
         let told = |outcome| {
             let mut headers = HeaderMap::new();
-            quota(&mut headers, 60, outcome);
+            quota(&mut headers, &FixedHeaders::new(60, Duration::ZERO), outcome);
             format!("{:?} {:?}", headers[RATE_LIMIT_POLICY], headers[RATE_LIMIT])
         };
         let reset = Duration::from_millis(12_001);

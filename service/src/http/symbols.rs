@@ -10,7 +10,8 @@ const MAX_LENGTH: usize = 20;
 
 /// Reads the comma-separated lists in `asked`. Empty members count for nothing, repeated ones once.
 pub(super) fn parse(table: &SymbolTable, asked: &[String]) -> Result<Vec<Symbol>, Problem> {
-    let mut symbols: Vec<Symbol> = Vec::new();
+    let mut symbols: Vec<Symbol> = Vec::with_capacity(4);
+    let mut unknown = Vec::new();
     for text in asked
         .iter()
         .flat_map(|list| list.split(','))
@@ -22,7 +23,9 @@ pub(super) fn parse(table: &SymbolTable, asked: &[String]) -> Result<Vec<Symbol>
                 "a symbol has at most {MAX_LENGTH} characters"
             )));
         }
-        let symbol = Symbol::new(text);
+        // As most clients spell it; else as we do.
+        let known = table.get(text).map(|coin| coin.symbol.clone());
+        let symbol = known.unwrap_or_else(|| Symbol::new(text));
         if symbols.contains(&symbol) {
             continue;
         }
@@ -30,16 +33,14 @@ pub(super) fn parse(table: &SymbolTable, asked: &[String]) -> Result<Vec<Symbol>
         if symbols.len() == MAX_SYMBOLS {
             return Err(wrong_count());
         }
+        if table.get(symbol.as_str()).is_none() {
+            unknown.push(symbol.as_str().to_owned());
+        }
         symbols.push(symbol);
     }
     if symbols.is_empty() {
         return Err(wrong_count());
     }
-    let unknown: Vec<String> = symbols
-        .iter()
-        .filter(|symbol| table.get(symbol.as_str()).is_none())
-        .map(|symbol| symbol.as_str().to_owned())
-        .collect();
     if unknown.is_empty() {
         Ok(symbols)
     } else {

@@ -62,10 +62,12 @@ impl Names {
         let (before, after) = self.known.split_at(self.next);
         let is_it = |known: &Arc<str>| **known == *name;
         let found = after.iter().position(is_it).map(|at| self.next + at);
-        let place = found.or_else(|| before.iter().position(is_it)).unwrap_or_else(|| {
-            self.known.push(name.into());
-            self.known.len() - 1
-        });
+        let place = found
+            .or_else(|| before.iter().position(is_it))
+            .unwrap_or_else(|| {
+                self.known.push(name.into());
+                self.known.len() - 1
+            });
         self.next = place + 1;
         Arc::clone(&self.known[place])
     }
