@@ -125,6 +125,9 @@ pub struct RunArgs {
     /// Real clock: play this many times faster than production; default: as fast as is sound, up to 120
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub compress: Option<u32>,
+    /// Real clock: bound --compress by the rate of this file, which `calibrate` wrote, instead of the committed one
+    #[arg(long, value_name = "FILE")]
+    pub calibration: Option<PathBuf>,
     /// Override a key of the scenario, such as `stack.cache_ttl=60s`; the same key twice = both are played
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub overrides: Vec<(String, String)>,
