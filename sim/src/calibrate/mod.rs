@@ -7,8 +7,20 @@
 //! | file | owns |
 //! |---|---|
 //! | `file` | a calibration as TOML: read strictly, written the same |
+//! | `machine` | the machine that it was measured on |
+//! | `measure` | everything that is measured, in order and in bounded time |
+//! | `parts` | one request to the store and one answer of CoinGecko, each alone |
+//! | `stack` | the real stack under even arrivals |
+//! | `seen` | what users and the store front saw of it, and what that says |
+//! | `search` | which rate to try next, and which can be counted on; pure |
 
 mod file;
+mod machine;
+mod measure;
+mod parts;
+pub mod search;
+mod seen;
+mod stack;
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -16,7 +28,10 @@ use jiff::civil::Date;
 use scenarios::format::fault::Latency;
 use serde::Deserialize;
 
+use crate::record::Spread;
+
 pub use file::CalibrationError;
+pub use measure::{CalibrateError, LONGEST, MeasureSpec, measure};
 
 /// A calibration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -98,6 +113,19 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// The percentiles of samples in seconds, to whole microseconds and at least one; none without samples.
+    fn of(seconds: &Spread) -> Option<Self> {
+        let at = |share: f64| {
+            let us = (seconds.percentile(share)? * 1e6).round() as u64;
+            Some(Duration::from_micros(us.max(1)))
+        };
+        Some(Self {
+            p50: at(0.5)?,
+            p99: at(0.99)?,
+            samples: seconds.count(),
+        })
+    }
+
     /// The same as a model of it.
     #[must_use]
     pub const fn latency(self) -> Latency {
@@ -137,5 +165,24 @@ mod tests {
         for (name, measured) in committed.embedded.latencies() {
             assert!(measured.p99 < Duration::from_secs(1), "{name}: {measured:?}");
         }
+    }
+
+    #[test]
+    fn samples_become_whole_microseconds_and_never_nothing() {
+        let mut spread = Spread::new(1e6);
+        assert_eq!(Measured::of(&spread), None);
+        for _ in 0..98 {
+            spread.record(0.000_000_1);
+        }
+        spread.record(0.000_900_4);
+        spread.record(0.004);
+        assert_eq!(
+            Measured::of(&spread),
+            Some(Measured {
+                p50: Duration::from_micros(1),
+                p99: Duration::from_micros(900),
+                samples: 100
+            })
+        );
     }
 }

@@ -37,6 +37,8 @@ pub enum Command {
     Run(RunArgs),
     /// Play random fault timelines over a scenario, and shrink each that breaks a rule
     Sweep(SweepArgs),
+    /// Measure what calls take on this machine and how many requests a second can be counted on
+    Calibrate(CalibrateArgs),
     /// Run a fake alone
     #[command(subcommand)]
     Fake(FakeCommand),
@@ -179,6 +181,17 @@ pub struct SweepArgs {
     /// Play exactly this scenario once, under the rules of the sweep
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "seeds", "jobs", "fail_fast", "overrides"])]
     pub replay: Option<String>,
+}
+
+/// How to measure.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// Where `calibration.toml` goes
+    #[arg(long, value_name = "DIR", default_value = "target/sim")]
+    pub out: PathBuf,
+    /// How long each step lasts, seconds; all of it takes at most a minute
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=4))]
+    pub seconds: u64,
 }
 
 /// The clocks.
