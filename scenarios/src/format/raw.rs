@@ -126,7 +126,7 @@ pub(crate) enum RawDist {
 
 /// How long things take with `--clock virtual`, where nothing takes time of itself: modelled, and not used with
 /// `--clock real`. Each is a fixed duration, or `{ p50 = "4ms", p99 = "20ms" }` for a lognormal distribution. What is
-/// left out is taken from defaults that are assumed, not measured.
+/// left out is as it was measured in real runs: by `crypto-watch-sim calibrate`, committed as `sim/calibration.toml`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Latencies")]

@@ -37,6 +37,8 @@ pub enum Command {
     Run(RunArgs),
     /// Play random fault timelines over a scenario, and shrink each that breaks a rule
     Sweep(SweepArgs),
+    /// Measure what calls take on this machine and how many requests a second can be counted on
+    Calibrate(CalibrateArgs),
     /// Run a fake alone
     #[command(subcommand)]
     Fake(FakeCommand),
@@ -125,6 +127,9 @@ pub struct RunArgs {
     /// Real clock: play this many times faster than production; default: as fast as is sound, up to 120
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub compress: Option<u32>,
+    /// Real clock: bound --compress by the rate of this file, which `calibrate` wrote, instead of the committed one
+    #[arg(long, value_name = "FILE")]
+    pub calibration: Option<PathBuf>,
     /// Override a key of the scenario, such as `stack.cache_ttl=60s`; the same key twice = both are played
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub overrides: Vec<(String, String)>,
@@ -176,6 +181,17 @@ pub struct SweepArgs {
     /// Play exactly this scenario once, under the rules of the sweep
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "seeds", "jobs", "fail_fast", "overrides"])]
     pub replay: Option<String>,
+}
+
+/// How to measure.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// Where `calibration.toml` goes
+    #[arg(long, value_name = "DIR", default_value = "target/sim")]
+    pub out: PathBuf,
+    /// How long each step lasts, seconds; all of it takes at most a minute
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=4))]
+    pub seconds: u64,
 }
 
 /// The clocks.

@@ -3,6 +3,7 @@
 use std::{fmt::Write, net::TcpListener};
 
 use crate::{
+    calibrate::{self, Calibration},
     cli::{ambient, exit::Exit, printer},
     world::siblings::{Binary, Siblings},
 };
@@ -31,6 +32,7 @@ async fn examine() -> (String, Exit) {
             }
         }
     }
+    report.fine("calibration", &calibrated(calibrate::committed()));
     match TcpListener::bind(("127.0.0.1", 0)) {
         Ok(_) => report.fine("loopback", "127.0.0.1 can be listened on"),
         Err(error) => report.broken("loopback", &format!("cannot listen on 127.0.0.1: {error}")),
@@ -44,6 +46,12 @@ async fn examine() -> (String, Exit) {
     report.optional("docker", "a DynamoDB Local in a container could be started");
     report.optional("java", "a DynamoDB Local could be started");
     (report.text, report.exit)
+}
+
+/// Where the default latencies of virtual time and the bound of `--compress` come from.
+fn calibrated(calibration: &Calibration) -> String {
+    let Calibration { date, machine, .. } = calibration;
+    format!("{date}, {} ({} cores)", machine.cpu, machine.cores)
 }
 
 struct Report {

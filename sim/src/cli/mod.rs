@@ -7,6 +7,7 @@
 //! | `run`, `outcome` | playing, judging, writing results |
 //! | `together` | what several plays say together |
 //! | `sweep` | random fault timelines |
+//! | `calibrate` | what calls take on this machine |
 //! | `list`, `schema`, `doctor`, `fake` | the other commands |
 //! | `progress`, `printer` | what people see meanwhile; the one way to print |
 //! | `out_dir` | the folder of the results and its lock |
@@ -15,6 +16,7 @@
 
 pub mod ambient;
 pub mod args;
+pub mod calibrate;
 pub mod doctor;
 pub mod exit;
 pub mod fake;
@@ -87,6 +89,7 @@ async fn dispatch(command: Command, program: &str) -> Exit {
         Command::List { json, metrics: true } => list::metrics(json),
         Command::Run(args) => run::run(args, program).await,
         Command::Sweep(args) => sweep::sweep(args, program).await,
+        Command::Calibrate(args) => calibrate::calibrate(args).await,
         Command::Fake(command) => fake::fake(command).await,
         Command::Schema { of } => schema::print(of),
         Command::Doctor => doctor::doctor().await,

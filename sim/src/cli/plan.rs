@@ -11,6 +11,7 @@ use scenarios::{
 use service::config::Config;
 
 use crate::{
+    calibrate::{self, Calibration},
     cli::args::{ClockArg, RunArgs, Sabotage, Via},
     seed::Seed,
     virtual_world::StoreKind,
@@ -127,12 +128,13 @@ impl Play {
 /// Unknown names, bad scenarios, what cannot be played or honoured.
 pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
     refuse_what_is_not_built(args)?;
+    let servable_rate = servable_rate(args)?;
     let mut problems = Vec::new();
     let mut plays: Vec<Play> = Vec::new();
     for found in find(&args.what, &mut problems) {
         for variant in variants(&args.overrides) {
             for clock in clocks(args.clock) {
-                match play(args, program, &found, &variant, *clock) {
+                match play(args, program, &found, &variant, *clock, servable_rate) {
                     Ok(play) if args.twin => match play.twin() {
                         Ok(twin) => plays.extend([play, twin]),
                         Err(problem) => problems.push(problem),
@@ -158,6 +160,16 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
     } else {
         Err(problems)
     }
+}
+
+/// Requests per real second that can be counted on, on the real clock.
+fn servable_rate(args: &RunArgs) -> Result<f64, Vec<String>> {
+    let Some(path) = &args.calibration else {
+        return Ok(calibrate::committed().embedded.servable_rate);
+    };
+    Calibration::read(path)
+        .map(|calibration| calibration.embedded.servable_rate)
+        .map_err(|error| vec![format!("error: {error}")])
 }
 
 /// The clocks to play on, in order.
@@ -189,6 +201,11 @@ fn refuse_what_is_not_built(args: &RunArgs) -> Result<(), Vec<String>> {
     refuse(
         args.compress.is_some() && !plays_real,
         "--compress speeds up the real clock, and virtual time has no speed; add --clock real or leave it out",
+    );
+    refuse(
+        args.calibration.is_some() && !plays_real,
+        "--calibration bounds the speed of the real clock, and virtual time goes by the committed calibration alone, so \
+         that its reports depend on nothing else; add --clock real or leave it out",
     );
     refuse(
         args.sabotage.is_some() && plays_virtual,
@@ -300,6 +317,7 @@ fn play(
     found: &Found,
     variant: &Variant,
     clock: ClockKind,
+    servable_rate: f64,
 ) -> Result<Play, Vec<String>> {
     let overrides: Vec<Override> = variant
         .overrides
@@ -321,7 +339,7 @@ fn play(
             store: args.store.as_deref().and_then(virtual_store).unwrap_or_default(),
         },
         ClockKind::Real => On::Real {
-            speed: Bounds::new(&scenario, &config)
+            speed: Bounds::new(&scenario, &config, servable_rate)
                 .choose(args.compress)
                 .map_err(|problem| error(problem.to_string()))?,
         },
@@ -335,7 +353,7 @@ fn play(
         seed: Seed(seed),
         on,
         program: quoted(program),
-        arguments: arguments(found, &scenario, seed, on, &changes),
+        arguments: arguments(args, found, &scenario, seed, on, &changes),
         overrides: changes
             .into_iter()
             .map(|(flag, value)| format!("{flag} {value}"))
@@ -366,6 +384,7 @@ fn changes(args: &RunArgs, variant: &Variant) -> Vec<(&'static str, String)> {
 
 /// The arguments that play one scenario again, just so.
 fn arguments(
+    args: &RunArgs,
     found: &Found,
     scenario: &Scenario,
     seed: u64,
@@ -380,7 +399,12 @@ fn arguments(
             store: StoreKind::Memory,
         } => {}
         On::Virtual { store } => line += &format!(" --store {store}"),
-        On::Real { speed } => line += &format!(" --compress {speed}"),
+        On::Real { speed } => {
+            line += &format!(" --compress {speed}");
+            if let Some(file) = &args.calibration {
+                line += &format!(" --calibration {}", quoted(&file.display().to_string()));
+            }
+        }
     }
     for (flag, value) in changes {
         line += &format!(" {flag} {}", quoted(value));
@@ -487,7 +511,35 @@ mod tests {
         insta::assert_snapshot!(refusal(&["--clock", "real", "--store", "memory"]), @"error: the real clock is played on the embedded store only, so far, not on `memory`; play with --store embedded (the default there)");
         insta::assert_snapshot!(refusal(&["--clock", "real", "--check-determinism"]), @"error: --check-determinism needs virtual time: on the real clock no two runs are alike; leave --clock real out");
         insta::assert_snapshot!(refusal(&["--compress", "60"]), @"error: --compress speeds up the real clock, and virtual time has no speed; add --clock real or leave it out");
+        insta::assert_snapshot!(refusal(&["--calibration", "c.toml"]), @"error: --calibration bounds the speed of the real clock, and virtual time goes by the committed calibration alone, so that its reports depend on nothing else; add --clock real or leave it out");
         insta::assert_snapshot!(refusal(&["--sabotage", "drop-lease-condition"]), @"error: --sabotage breaks the store front, which only real runs have; add --clock real");
+    }
+
+    #[test]
+    fn a_calibration_of_ones_own_bounds_the_speed_of_the_real_clock() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("slow.toml");
+        let mut slow = calibrate::committed().clone();
+        slow.embedded.servable_rate = 15.0;
+        std::fs::write(&file, slow.to_toml()).expect("writable");
+        let file = file.display().to_string();
+        let words = ["steady", "--clock", "real", "--calibration", &file];
+        let plays = plan(&run_args(&words), "sim").unwrap_or_else(|problems| panic!("{problems:?}"));
+        let peak = Bounds::new(&plays[0].scenario, &plays[0].config, 15.0).peak_rate;
+        let On::Real { speed } = plays[0].on else {
+            panic!("{:?} is the real clock", plays[0].on)
+        };
+        assert_eq!(f64::from(speed), (15.0 / peak).floor());
+        assert!(
+            plays[0].arguments.contains(" --calibration "),
+            "{}",
+            plays[0].arguments
+        );
+        let missing = refusal(&["steady", "--clock", "real", "--calibration", "no/such.toml"]);
+        assert!(
+            missing.starts_with("error: cannot read the calibration no/such.toml: "),
+            "{missing}"
+        );
     }
 
     #[test]

@@ -345,6 +345,7 @@ impl Session {
             env: play.env.clone(),
             config: play.config.clone(),
             sabotage: FrontSabotage { drop_lease_condition },
+            witness: None,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `event` | the closed list of what can happen |
 //! | `recorder`, `intake` | the way of an event into the recording |
+//! | `witness` | whoever watches beside it |
 //! | `unsettled` | what waits until all that bears on it is known |
 //! | `requests` | a request while it waits |
 //! | `answers`, `prices`, `served`, `spelling` | whether an answer was true and complete, and where it came from |
@@ -37,6 +38,7 @@ mod timing;
 mod unsettled;
 mod upstream;
 mod views;
+mod witness;
 
 pub use emf::EmfTotals;
 pub use limiter::Class;
@@ -52,3 +54,4 @@ pub use tally::{Encoded, Share, Tally, Tiers};
 pub use timing::{Buckets, Timing};
 pub use upstream::{CallRecord, HolderKind, LeaseLog, Tenure};
 pub use views::{Tallies, View};
+pub use witness::Witness;

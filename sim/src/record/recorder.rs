@@ -2,21 +2,36 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Recording, RecordingSetup, event::Event, intake::Intake};
+use super::{Recording, RecordingSetup, Witness, event::Event, intake::Intake};
 
 /// A handle on the recording of a run; cheap to clone, callable from any thread.
 #[derive(Clone, Debug)]
-pub struct Recorder(Arc<Mutex<Intake>>);
+pub struct Recorder {
+    intake: Arc<Mutex<Intake>>,
+    witness: Option<Witness>,
+}
 
 impl Recorder {
     /// A recorder with nothing recorded.
     #[must_use]
     pub fn new(setup: RecordingSetup) -> Self {
-        Self(Arc::new(Mutex::new(Intake::new(setup))))
+        Self {
+            intake: Arc::new(Mutex::new(Intake::new(setup))),
+            witness: None,
+        }
+    }
+
+    /// The same recorder with someone beside it who sees what it and its clones record.
+    #[must_use]
+    pub fn watched_by(self, witness: Option<Witness>) -> Self {
+        Self { witness, ..self }
     }
 
     /// Records an event. It is aggregated at once and not kept.
     pub fn record(&self, event: Event) {
+        if let Some(witness) = &self.witness {
+            witness.see(&event);
+        }
         self.lock().take(event);
     }
 
@@ -28,7 +43,7 @@ impl Recorder {
     /// The recording of everything until now. What is recorded later through other handles is not in it.
     #[must_use]
     pub fn finish(self) -> Recording {
-        let intake = match Arc::try_unwrap(self.0) {
+        let intake = match Arc::try_unwrap(self.intake) {
             Ok(intake) => intake.into_inner().unwrap_or_else(PoisonError::into_inner),
             Err(shared) => shared.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         };
@@ -36,6 +51,6 @@ impl Recorder {
     }
 
     fn lock(&self) -> MutexGuard<'_, Intake> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

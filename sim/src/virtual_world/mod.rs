@@ -55,9 +55,9 @@ use crate::{
     },
 };
 
+pub use crate::record::Witness;
 pub use plant::Plant;
 pub use pulse::Pulse;
-pub use reporter::Witness;
 
 /// How long the last answers and updates may take after the end, beyond the longest answer, virtual time.
 const DRAIN: Duration = Duration::from_secs(60);

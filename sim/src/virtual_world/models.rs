@@ -1,13 +1,17 @@
-//! How long things take in virtual time: what the scenario says, else defaults.
+//! How long things take in virtual time: what the scenario says, else what the committed calibration measured.
 //!
-//! The defaults are assumed, of the order of what the parts take on loopback; nothing has measured them yet. They move
-//! instants by milliseconds, and counts only where something depends on such instants.
+//! The defaults move instants by milliseconds, and counts only where something depends on such instants. They come from
+//! the stack with the embedded store, whichever store is played: the memory store stands for it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use scenarios::format::{Scenario, fault::Latency};
 
-use crate::{latency::Modelled, seed::Seed};
+use crate::{
+    calibrate::{self, Figures, Measured},
+    latency::Modelled,
+    seed::Seed,
+};
 
 /// The latencies of a run.
 #[derive(Debug)]
@@ -20,31 +24,24 @@ pub(super) struct Models {
     pub(super) service: Arc<Modelled>,
 }
 
-const fn lognormal(p50_us: u64, p99_us: u64) -> Latency {
-    Latency::Lognormal {
-        p50: Duration::from_micros(p50_us),
-        p99: Duration::from_micros(p99_us),
-    }
-}
-
-/// A request to DynamoDB.
-const STORE: Latency = lognormal(900, 6_000);
-/// An answer of CoinGecko.
-const COINGECKO: Latency = lognormal(3_000, 12_000);
-/// A request beside its calls.
-const SERVICE: Latency = lognormal(700, 5_000);
-
 impl Models {
     /// The models of a scenario; each draws from a generator of its own.
     pub(super) fn of(scenario: &Scenario, seed: Seed) -> Self {
         let seed = seed.child("latency");
-        let model =
-            |name, said: Option<Latency>, default| Modelled::new(said.unwrap_or(default), seed.child(name));
+        let model = |name, said: Option<Latency>, default: Measured| {
+            Modelled::new(said.unwrap_or(default.latency()), seed.child(name))
+        };
         let said = &scenario.latency;
+        let Figures {
+            store,
+            coingecko,
+            service,
+            ..
+        } = calibrate::committed().embedded;
         Self {
-            store: model("store", said.store, STORE),
-            coingecko: Arc::new(model("coingecko", said.coingecko, COINGECKO)),
-            service: Arc::new(model("service", said.service, SERVICE)),
+            store: model("store", said.store, store),
+            coingecko: Arc::new(model("coingecko", said.coingecko, coingecko)),
+            service: Arc::new(model("service", said.service, service)),
         }
     }
 }

@@ -1,26 +1,6 @@
 //! To whom the parts of a run tell what happens: the recorder, and whoever watches beside it.
 
-use std::{fmt, sync::Arc};
-
-use crate::record::{Recorder, event::Event};
-
-/// Watches a run beside the recorder. It is called from the run's one thread, for each event as it happens and
-/// before the recorder is.
-#[derive(Clone)]
-pub struct Witness(Arc<dyn Fn(&Event) + Send + Sync>);
-
-impl Witness {
-    /// One that calls `see`.
-    pub fn new(see: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(see))
-    }
-}
-
-impl fmt::Debug for Witness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Witness")
-    }
-}
+use crate::record::{Recorder, Witness, event::Event};
 
 /// What every part of a run holds.
 #[derive(Clone, Debug)]
@@ -31,8 +11,8 @@ pub(super) struct Reporter {
 
 impl Reporter {
     pub(super) fn record(&self, event: Event) {
-        if let Some(Witness(see)) = &self.witness {
-            see(&event);
+        if let Some(witness) = &self.witness {
+            witness.see(&event);
         }
         self.recorder.record(event);
     }

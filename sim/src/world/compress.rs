@@ -2,7 +2,7 @@
 //!
 //! Request-scale time does not run faster with the wall clock. So a wait of `W` real seconds takes `N × W` wall
 //! seconds, which must stay small against the cache TTL; and a rate of `r` requests a second becomes `N × r`, which
-//! this machine must be able to serve.
+//! must not be more than can be counted on: what `crypto-watch-sim calibrate` measured.
 
 use std::time::Duration;
 
@@ -13,14 +13,12 @@ use scenarios::format::{
 };
 use service::config::Config;
 
-/// Requests a second that any machine that this is meant for serves through the whole stack without queueing.
-pub const SERVABLE_RATE: f64 = 400.0;
 /// The highest factor that is chosen without being asked for.
 const AUTOMATIC_MOST: u32 = 120;
 /// The part of the cache TTL that a request-scale wait may take on the wall clock.
 const TTL_PART: f64 = 5.0;
 /// The longest request-scale wait when nothing is slowed down: the fake answers on loopback in a few milliseconds.
-const UNDISTURBED_WAIT: Duration = Duration::from_millis(50);
+pub const UNDISTURBED_WAIT: Duration = Duration::from_millis(50);
 
 /// What bounds the factor of a scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +29,8 @@ pub struct Bounds {
     pub cache_ttl: Duration,
     /// Its peak rate, requests per wall second, as planned.
     pub peak_rate: f64,
+    /// The rate that can be counted on, requests per real second, as calibrated.
+    pub servable_rate: f64,
 }
 
 /// Why a factor is refused.
@@ -56,7 +56,7 @@ pub enum CompressError {
     /// More requests a second than can be served.
     #[error(
         "--compress {factor} is too fast: {peak_rate:.1} requests/s become {real_rate:.0} requests/s, more than the \
-         {SERVABLE_RATE:.0} requests/s counted on; the largest usable factor is {largest}"
+         {servable_rate:.0} requests/s counted on; the largest usable factor is {largest}"
     )]
     Rate {
         /// What was asked for.
@@ -65,28 +65,34 @@ pub enum CompressError {
         peak_rate: f64,
         /// Requests per real second.
         real_rate: f64,
+        /// What can be counted on, requests per real second.
+        servable_rate: f64,
         /// What could be played.
         largest: u32,
     },
     /// Even uncompressed there are more requests a second than can be served.
     #[error(
-        "the load peaks at {peak_rate:.0} requests/s, more than the {SERVABLE_RATE:.0} requests/s counted on; lower \
+        "the load peaks at {peak_rate:.0} requests/s, more than the {servable_rate:.0} requests/s counted on; lower \
          its rate"
     )]
     TooMuch {
         /// Requests per second.
         peak_rate: f64,
+        /// What can be counted on, requests per second.
+        servable_rate: f64,
     },
 }
 
 impl Bounds {
-    /// The bounds of a scenario on a service with this configuration.
+    /// The bounds of a scenario on a service with this configuration, when `servable_rate` requests per real second can
+    /// be counted on.
     #[must_use]
-    pub fn new(scenario: &Scenario, config: &Config) -> Self {
+    pub fn new(scenario: &Scenario, config: &Config, servable_rate: f64) -> Self {
         Self {
             longest_wait: longest_wait(scenario, config),
             cache_ttl: scenario.stack.cache_ttl,
             peak_rate: peak_rate(scenario),
+            servable_rate,
         }
     }
 
@@ -101,9 +107,16 @@ impl Bounds {
     /// # Errors
     /// When the one asked for, or even 1, distorts what is measured.
     pub fn choose(&self, asked: Option<u32>) -> Result<u32, CompressError> {
-        if self.peak_rate > SERVABLE_RATE {
+        let Self {
+            longest_wait,
+            cache_ttl,
+            peak_rate,
+            servable_rate,
+        } = *self;
+        if peak_rate > servable_rate {
             return Err(CompressError::TooMuch {
-                peak_rate: self.peak_rate,
+                peak_rate,
+                servable_rate,
             });
         }
         let largest = self.largest();
@@ -114,11 +127,6 @@ impl Bounds {
             return Ok(factor);
         }
         if factor > self.largest_by_waits() {
-            let Self {
-                longest_wait,
-                cache_ttl,
-                ..
-            } = *self;
             return Err(CompressError::Waits {
                 factor,
                 longest_wait,
@@ -127,11 +135,11 @@ impl Bounds {
                 largest,
             });
         }
-        let peak_rate = self.peak_rate;
         Err(CompressError::Rate {
             factor,
             peak_rate,
             real_rate: peak_rate * f64::from(factor),
+            servable_rate,
             largest,
         })
     }
@@ -147,7 +155,7 @@ impl Bounds {
         if self.peak_rate <= 0.0 {
             return u32::MAX;
         }
-        (SERVABLE_RATE / self.peak_rate + 1e-9).floor() as u32
+        (self.servable_rate / self.peak_rate + 1e-9).floor() as u32
     }
 }
 
@@ -257,6 +265,7 @@ mod tests {
             longest_wait: Duration::from_millis(longest_wait_ms),
             cache_ttl: Duration::from_secs(300),
             peak_rate,
+            servable_rate: 400.0,
         }
     }
 
@@ -299,7 +308,7 @@ mod tests {
             let bounds = bounds(wait_ms, rate);
             let factor = bounds.choose(None).expect("the rate can be served");
             prop_assert!(factor == 1 || bounds.longest_wait * factor <= bounds.cache_ttl / 5);
-            prop_assert!(f64::from(factor) * rate <= SERVABLE_RATE + 1e-6);
+            prop_assert!(f64::from(factor) * rate <= bounds.servable_rate + 1e-6);
             prop_assert!(bounds.choose(Some(bounds.largest())).is_ok());
             prop_assert!(bounds.choose(Some(bounds.largest() + 1)).is_err());
         }

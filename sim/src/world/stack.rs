@@ -18,7 +18,7 @@ use crate::{
     clock::RunClock,
     coingecko::{Engine, EngineConfig, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount},
     faults::{Timeline, Touches},
-    record::{Recorder, RecordingSetup, Timing, View, event::Event},
+    record::{Recorder, RecordingSetup, Timing, View, Witness, event::Event},
     seed::Seed,
     store::{
         cost::FrontCost,
@@ -63,6 +63,8 @@ pub struct WorldSpec {
     pub config: Config,
     /// What the store front breaks on purpose.
     pub sabotage: FrontSabotage,
+    /// Who watches beside the recorder.
+    pub witness: Option<Witness>,
 }
 
 /// Everything of a world that runs.
@@ -142,7 +144,8 @@ impl Stack {
         let clock = RunClock::starting_in(lead, start_ms, f64::from(spec.speed));
         let engine = Arc::new(engine(scenario, spec.seed));
         let time = (Timing::of(&clock, scenario.duration), RecordingSetup::REAL_LAG);
-        let recorder = Recorder::new(recording_setup(scenario, &spec.config, time, &engine, &keys));
+        let recorder = Recorder::new(recording_setup(scenario, &spec.config, time, &engine, &keys))
+            .watched_by(spec.witness.clone());
         let (witness, emit) = (recorder.clone(), recorder.clone());
         let coingecko = mount(
             Arc::clone(&engine),

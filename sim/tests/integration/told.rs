@@ -63,6 +63,7 @@ fn doctor_finds_everything_where_all_binaries_are() {
         "crypto-watch-api",
         "crypto-watch-update",
         "crypto-watch-load",
+        "calibration",
         "loopback",
     ] {
         assert!(
@@ -90,4 +91,22 @@ fn doctor_says_what_is_missing_and_exits_with_3() {
             format!("{name} is missing beside this program (looked in [folder]); rebuild with `cargo build ");
         assert!(line.contains(&said), "{line}");
     }
+}
+
+#[test]
+fn calibrate_measures_nothing_without_the_real_binaries_and_exits_with_3() {
+    let folder = Folder::new();
+    let alone = copy_alone(&folder);
+    let args = ["calibrate", "--out", "out"];
+    let Finished { code, stdout, stderr } = folder.finish(&mut folder.command_of(&alone, &args));
+    assert_eq!((code, stdout.as_str()), (Some(3), ""), "{stderr}");
+    assert!(
+        stderr.starts_with("error: crypto-watch-api is missing beside this program"),
+        "{stderr}"
+    );
+    assert!(stderr.trim_end().ends_with("nothing was written"), "{stderr}");
+    assert!(
+        !folder.out().exists(),
+        "nothing was measured, so there are no results"
+    );
 }
