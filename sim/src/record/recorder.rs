@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Recording, RecordingSetup, event::Event, intake::Intake};
+use super::{
+    Recording, RecordingSetup,
+    event::{Asker, Event},
+    intake::Intake,
+};
 
 /// A handle on the recording of a run; cheap to clone, callable from any thread.
 #[derive(Clone, Debug)]
@@ -18,6 +22,11 @@ impl Recorder {
     /// Records an event. It is aggregated at once and not kept.
     pub fn record(&self, event: Event) {
         self.lock().take(event);
+    }
+
+    /// Records an event that is known to have been caused on behalf of `asker`, at this very moment.
+    pub fn record_for(&self, asker: Asker, event: Event) {
+        self.lock().take_for(asker, event);
     }
 
     /// Looks at what has been settled so far. `look` must not record.

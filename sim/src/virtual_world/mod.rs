@@ -12,6 +12,7 @@
 //! more.
 
 mod api;
+mod asking;
 mod emf;
 mod models;
 mod plant;
@@ -22,7 +23,12 @@ mod updates;
 mod upstream;
 mod warnings;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use scenarios::{
     format::{Override, Scenario},
@@ -235,6 +241,7 @@ impl<'a> World<'a> {
             service_time: service,
             next_firing: next_firing.clone(),
             pulse: pulse.clone(),
+            count: AtomicU64::new(0),
         };
         let updater = Updater {
             config: config.clone(),
@@ -339,7 +346,7 @@ fn store(
     let enabled = stored_keys(&spec.scenario, spec.seed, keys);
     let created_ms = spec.scenario.start.as_millisecond();
     let reporter = reporter.clone();
-    let emit: Emit = Arc::new(move |event| reporter.record(event));
+    let emit: Emit = Arc::new(move |event| reporter.record_for(asking::asker(&clock), event));
     match spec.store {
         StoreKind::Memory => {
             let store = MemoryStore::new(clock, latency, emit);

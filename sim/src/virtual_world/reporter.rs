@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::record::{Recorder, event::Event};
+use crate::record::{
+    Recorder,
+    event::{Asker, Event},
+};
 
 /// Watches a run beside the recorder. It is called from the run's one thread, for each event as it happens and
 /// before the recorder is.
@@ -35,5 +38,16 @@ impl Reporter {
             see(&event);
         }
         self.recorder.record(event);
+    }
+
+    /// Records what was caused on behalf of a request, if it was.
+    pub(super) fn record_for(&self, asker: Option<Asker>, event: Event) {
+        let Some(asker) = asker else {
+            return self.record(event);
+        };
+        if let Some(Witness(see)) = &self.witness {
+            see(&event);
+        }
+        self.recorder.record_for(asker, event);
     }
 }
