@@ -199,7 +199,7 @@ fn refuse_what_is_not_built(args: &RunArgs) -> Result<(), Vec<String>> {
             plays_virtual && virtual_store(store).is_none(),
             &format!(
                 "`{store}` is outside this process, and in virtual time nothing may be: its answers take real time; \
-                 add --clock real, or play with --store memory or --store embedded"
+                 play with --store memory or --store embedded"
             ),
         );
         refuse(
@@ -312,7 +312,7 @@ fn play(
     let scenario = found
         .parse(&overrides)
         .map_err(|problems| vec![problems.to_string()])?;
-    playable::check(&scenario).map_err(|problems| vec![problems.to_string()])?;
+    playable::check(&scenario, clock).map_err(|problems| vec![problems.to_string()])?;
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
     let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
     let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;
@@ -483,7 +483,8 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_name() {
         insta::assert_snapshot!(refusal(&["--via", "lambda"]), @"error: --via lambda is not built yet; play with --via direct (the default)");
-        insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"error: `dynamodb-local` is outside this process, and in virtual time nothing may be: its answers take real time; add --clock real, or play with --store memory or --store embedded");
+        insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"error: `dynamodb-local` is outside this process, and in virtual time nothing may be: its answers take real time; play with --store memory or --store embedded");
+        insta::assert_snapshot!(refusal(&["--store", "http://127.0.0.1:8000"]), @"error: `http://127.0.0.1:8000` is outside this process, and in virtual time nothing may be: its answers take real time; play with --store memory or --store embedded");
         insta::assert_snapshot!(refusal(&["--clock", "real", "--store", "memory"]), @"error: the real clock is played on the embedded store only, so far, not on `memory`; play with --store embedded (the default there)");
         insta::assert_snapshot!(refusal(&["--clock", "real", "--check-determinism"]), @"error: --check-determinism needs virtual time: on the real clock no two runs are alike; leave --clock real out");
         insta::assert_snapshot!(refusal(&["--compress", "60"]), @"error: --compress speeds up the real clock, and virtual time has no speed; add --clock real or leave it out");
