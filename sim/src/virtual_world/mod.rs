@@ -15,6 +15,7 @@ mod api;
 mod asking;
 mod emf;
 mod models;
+mod parts;
 mod plant;
 mod pulse;
 mod reporter;
@@ -36,12 +37,13 @@ use scenarios::{
     within::{self, Carry, WithinPlan},
 };
 use service::{App, config::Config, http::router, store::Store};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::sync::watch;
 
 use self::{
     api::{Instances, NextFiring},
     emf::RecordedEmf,
     models::Models,
+    parts::Parts,
     reporter::Reporter,
     rng::SeededRng,
     updates::Updater,
@@ -269,27 +271,23 @@ impl<'a> World<'a> {
         let end = self.clock.instant_of_wall(scenario.duration);
         let schedule = Schedule::of(&scenario.stack, self.spec.seed);
         let occasions = schedule.occasions(&scenario.faults, self.spec.seed, scenario.duration);
-        let mut parts = JoinSet::new();
+        let mut parts = Parts::default();
         // First the schedule, so that it fires before users act at the same instant.
-        parts.spawn(self.updater.clone().fire(occasions));
-        for load in 0..scenario.loads.len() {
-            parts.spawn(self.load(load, stop.clone()));
+        parts.begin("the schedule".to_owned(), self.updater.clone().fire(occasions));
+        for (index, load) in scenario.loads.iter().enumerate() {
+            parts.begin(format!("load `{}`", load.name), self.load(index, stop.clone()));
         }
         let played = async {
-            while let Some(ended) = parts.join_next().await {
-                ended.unwrap_or_else(|panic| Err(WorldError::Internal(panic.to_string())))?;
-            }
+            parts.end(end, ANSWER_TIMEOUT + DRAIN, &self.pulse).await?;
             tokio::time::sleep_until(end).await;
             Ok(())
         };
-        let drain = ANSWER_TIMEOUT + DRAIN;
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => Ended::Interrupted,
-            played = tokio::time::timeout_at(end + drain, played) => match played {
-                Ok(Ok(())) => Ended::Complete,
-                Ok(Err(error)) => Ended::Failed(error),
-                Err(_) => Ended::Failed(WorldError::LoadStuck(drain)),
+            played = played => match played {
+                Ok(()) => Ended::Complete,
+                Err(error) => Ended::Failed(error),
             },
         }
     }
