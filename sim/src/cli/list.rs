@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::{
     cli::{exit::Exit, printer},
     judge::metrics::{METRICS, Stack},
+    report::wrapped,
 };
 
 #[derive(Serialize)]
@@ -73,9 +74,10 @@ pub fn metrics(json: bool) -> Exit {
         } else {
             ""
         };
-        format!("{name:<26} {meaning}; compare with {limit}{modelled}")
+        let first = format!("{name:<26} ");
+        wrapped(&first, &format!("{meaning}; compare with {limit}{modelled}"))
     });
-    printer::result(&lines.collect::<Vec<_>>().join("\n"));
+    printer::result(&lines.collect::<String>());
     Exit::Held
 }
 
@@ -118,12 +120,7 @@ fn table(listed: &[Listed]) -> String {
             let _ = writeln!(text, "{suite}{default}");
         }
         let minutes = one.duration_seconds.div_ceil(60);
-        let _ = writeln!(
-            text,
-            "  {:<20} {minutes:>4} min  {}",
-            one.name,
-            one.about.replace('\n', " ")
-        );
+        text += &wrapped(&format!("  {:<20} {minutes:>4} min  ", one.name), &one.about);
     }
     text
 }
@@ -151,12 +148,17 @@ mod tests {
             file: "",
         };
         let listed = [
-            one("smoke", "steady", "A plain day."),
+            one(
+                "smoke",
+                "steady",
+                "A plain day, of which there is more to tell than goes into one line.",
+            ),
             one("deep", "long", "More."),
         ];
         insta::assert_snapshot!(table(&listed), @"
         smoke (the default)
-          steady                 22 min  A plain day.
+          steady                 22 min  A plain day, of which there is more to tell
+                                         than goes into one line.
         deep
           long                   22 min  More.
         ");
