@@ -1,9 +1,9 @@
 //! `list`: the built-in scenarios and suites, and the metrics.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use scenarios::{
-    format::{Diagnostics, Scenario},
+    format::{Diagnostics, Scenario, quantity::show_duration},
     suites::{self, BuiltIn, Found},
 };
 use serde::Serialize;
@@ -119,8 +119,8 @@ fn table(listed: &[Listed]) -> String {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{suite}{default}");
         }
-        let minutes = one.duration_seconds.div_ceil(60);
-        text += &wrapped(&format!("  {:<20} {minutes:>4} min  ", one.name), &one.about);
+        let length = show_duration(Duration::from_secs(one.duration_seconds));
+        text += &wrapped(&format!("  {:<20} {length:>7}  ", one.name), &one.about);
     }
     text
 }
@@ -157,10 +157,10 @@ mod tests {
         ];
         insta::assert_snapshot!(table(&listed), @"
         smoke (the default)
-          steady                 22 min  A plain day, of which there is more to tell
-                                         than goes into one line.
+          steady                21m30s  A plain day, of which there is more to tell than
+                                        goes into one line.
         deep
-          long                   22 min  More.
+          long                  21m30s  More.
         ");
     }
 }
