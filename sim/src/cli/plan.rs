@@ -90,12 +90,6 @@ pub struct Play {
 impl Play {
     /// The same without its faults. It is played for comparison: nothing is expected of it but what always holds.
     fn twin(&self) -> Result<Self, String> {
-        if self.scenario.faults.is_empty() {
-            return Err(format!(
-                "error: {}: it has no faults that a twin could be without; leave --twin out",
-                self.scenario.name
-            ));
-        }
         let scenario = &self.scenario;
         let text = scenario.variant(&OtherFaults {
             name: scenario.name.clone(),
@@ -132,13 +126,20 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
     for found in find(&args.what, &mut problems) {
         for variant in variants(&args.overrides) {
             for clock in clocks(args.clock) {
-                match play(args, program, &found, &variant, *clock) {
-                    Ok(play) if args.twin => match play.twin() {
-                        Ok(twin) => plays.extend([play, twin]),
-                        Err(problem) => problems.push(problem),
-                    },
-                    Ok(play) => plays.push(play),
-                    Err(more) => problems.extend(more),
+                let play = match play(args, program, &found, &variant, *clock) {
+                    Ok(play) => play,
+                    Err(more) => {
+                        problems.extend(more);
+                        continue;
+                    }
+                };
+                // In a suite, those without faults are played alone.
+                let twin = (args.twin && !play.scenario.faults.is_empty()).then(|| play.twin());
+                plays.push(play);
+                match twin {
+                    Some(Ok(twin)) => plays.push(twin),
+                    Some(Err(problem)) => problems.push(problem),
+                    None => {}
                 }
             }
         }
@@ -151,6 +152,13 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
                 play.name
             ));
         }
+    }
+    if args.twin && problems.is_empty() && !plays.iter().any(|play| play.twin) {
+        let names: Vec<&str> = plays.iter().map(|play| play.scenario.name.as_str()).collect();
+        problems.push(format!(
+            "error: {}: there are no faults that a twin could be without; leave --twin out",
+            names.join(", ")
+        ));
     }
     problems.dedup();
     if problems.is_empty() {
@@ -463,7 +471,10 @@ mod tests {
                 &scenario.name
             )
         );
-        insta::assert_snapshot!(refusal(&["steady", "--twin"]), @"error: steady: it has no faults that a twin could be without; leave --twin out");
+        insta::assert_snapshot!(refusal(&["steady", "--twin"]), @"error: steady: there are no faults that a twin could be without; leave --twin out");
+        let smoke = names(&["smoke", "--twin"]);
+        let twins = smoke.iter().filter(|name| name.ends_with("@twin")).count();
+        assert_eq!((smoke.len() - twins, twins), (6, 3), "{smoke:?}");
     }
 
     #[test]
