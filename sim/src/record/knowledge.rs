@@ -1,5 +1,10 @@
 //! What the memory of an instance must hold, by what it read and stored; and where a coin came from, by that and by what
 //! its request did. In virtual time, where both are known exactly.
+//!
+//! Two things cannot be told from here, and no built-in scenario or sweep comes near them. What an instance learns only from
+//! the strong read of its own refresh, having stored nothing of that coin, is not counted as known: it was stored by a
+//! refresh that then failed, or is stale by then, since nobody refreshes before the set is due. And beyond 128 supported
+//! coins two share a place in the reads of a request.
 
 use super::{
     event::Asker,
