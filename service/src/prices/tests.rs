@@ -170,7 +170,8 @@ async fn who_has_something_does_not_wait_for_another_process() {
 async fn a_lease_seen_held_is_asked_for_again_before_it_runs_out() {
     let rig = stale().await;
     let other = rig.another();
-    rig.coingecko.set([Reply::status(403).after(ms(100)), all("101", 290)]);
+    rig.coingecko
+        .set([Reply::status(403).after(ms(100)), all("101", 290)]);
     let holder = tokio::spawn(async move { update::run(&other, None).await });
     sleep(ms(10)).await;
     assert_eq!(shown(&rig.get("BTC").await), "BTC=100 RevalidatingElsewhere");
