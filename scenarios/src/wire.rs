@@ -132,6 +132,9 @@ pub struct RequestLine {
     /// Index in the scenario of each fault that touched the request, or the wait before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<u16>,
+    /// By which number whoever carried it within the harness's own process knows it; none on sockets.
+    #[serde(skip)]
+    pub number: Option<u64>,
 }
 
 impl RequestLine {

@@ -12,6 +12,9 @@ use super::written::{At, OneOrMany, PerTime, Raw};
 /// Most users of a load: each is held in memory for as long as it lasts.
 const MAX_USERS: u32 = 100_000;
 
+/// Most arrivals a second of a load: those of a second are drawn at once.
+const MAX_RATE: f64 = 1e6;
+
 /// Checks the loads of a scenario that plays for `duration`: what each says, and that together they cover it.
 pub(super) fn check(
     checker: &mut Checker<'_>,
@@ -168,6 +171,14 @@ fn rates(checker: &mut Checker<'_>, raw: &At<OneOrMany<PerTime>>) -> Option<Shap
         .map(|raw| checker.rate(raw).map(Rate::per_second))
         .collect();
     let points: Vec<f64> = points.into_iter().collect::<Option<_>>()?;
+    if points.iter().any(|point| *point > MAX_RATE) {
+        checker.error(
+            &raw.range,
+            format!("a load has at most {MAX_RATE} arrivals a second"),
+            "no machine plays so many; write a lower rate",
+        );
+        return None;
+    }
     if points.iter().all(|point| *point == 0.0) {
         checker.error(
             &raw.range,

@@ -81,6 +81,38 @@ fn meaning(scenario: &Scenario) -> String {
 }
 
 #[test]
+fn a_scenario_lies_within_the_years_that_can_be_counted() {
+    let starting =
+        |start: &str| read(&PLAIN.replacen("duration", &format!("start = \"{start}\"\nduration"), 1));
+    assert!(starting("1970-01-01T00:00:00Z").is_ok() && starting("2999-12-31T23:49:59Z").is_ok());
+    let refused = |start| starting(start).expect_err("refused").to_string();
+    insta::assert_snapshot!(refused("2999-12-31T23:50:00Z"), @r#"
+    error: a scenario that starts at `2999-12-31T23:50:00Z` lies outside of 1970 to 2999
+      --> plain.toml:4:9
+      |
+    4 | start = "2999-12-31T23:50:00Z"
+      |         ^^^^^^^^^^^^^^^^^^^^^^ write a start from which the whole `duration` lies within
+    "#);
+    for start in ["1969-12-31T23:59:59Z", "9999-12-30T22:00:00Z"] {
+        assert!(refused(start).contains("lies outside of 1970 to 2999"), "{start}");
+    }
+    insta::assert_snapshot!(broken("duration = \"10m\"", "duration = \"99999999d\""), @r#"
+    error: `99999999d` is not a duration: it is longer than ten years
+      --> plain.toml:4:12
+      |
+    4 | duration = "99999999d"
+      |            ^^^^^^^^^^^ write a duration such as "250ms", "30s", "5m", "2h5m" or "1d"
+    "#);
+    insta::assert_snapshot!(broken("at = \"1m\"", "at = \"11m\""), @r#"
+    error: the fault lasts beyond the end of the scenario
+       --> plain.toml:20:6
+       |
+    20 | at = "11m"
+       |      ^^^^^ shorten it, or lengthen `duration`
+    "#);
+}
+
+#[test]
 fn the_reference_parses() {
     let scenario = parse("coingecko-outage-2h.toml", REFERENCE, &[], &Alone).expect("the reference is right");
     assert_eq!(scenario.duration, Duration::from_secs(24 * 3600));
@@ -590,6 +622,13 @@ fn bad_loads_and_journeys() {
        |
     14 | name = "day"
        |        ^^^^^ add `rate = "2/s"` or `users = 50`
+    "#);
+    insta::assert_snapshot!(broken("rate = \"2/s\"", "rate = \"1e12/s\""), @r#"
+    error: a load has at most 1000000 arrivals a second
+       --> plain.toml:15:8
+       |
+    15 | rate = "1e12/s"
+       |        ^^^^^^^^ no machine plays so many; write a lower rate
     "#);
     insta::assert_snapshot!(broken("rate = \"2/s\"", "rate = \"0/s\""), @r#"
     error: nobody ever arrives at this rate

@@ -25,6 +25,9 @@ const THINK: Duration = Duration::from_secs(10);
 /// `2026-03-02T00:00:00Z`, a Monday.
 const START_SECOND: i64 = 1_772_409_600;
 
+/// `3000-01-01T00:00:00Z`. All that the service and the harness count in instants has room until then.
+const END_SECOND: i64 = 32_503_680_000;
+
 /// Checks a scenario; what is wrong goes to the checker. `None` when it cannot even be built.
 pub(super) fn check(checker: &mut Checker<'_>, raw: &RawScenario) -> Option<Scenario> {
     if raw.schema.value != 1 {
@@ -39,8 +42,8 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: &RawScenario) -> Option<Scen
             "say what the scenario proves",
         );
     }
-    let start = start(checker, raw);
     let duration = checker.positive(&raw.duration);
+    let start = start(checker, raw, duration);
     let stack = stack(checker, raw.stack.as_ref());
     let symbols = match &raw.symbols {
         Some(symbols) => popularity(checker, symbols.dist, symbols.s.as_ref()),
@@ -113,12 +116,31 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: &RawScenario) -> Option<Scen
     Some(scenario)
 }
 
-fn start(checker: &mut Checker<'_>, raw: &RawScenario) -> Option<jiff::Timestamp> {
+fn start(
+    checker: &mut Checker<'_>,
+    raw: &RawScenario,
+    duration: Option<Duration>,
+) -> Option<jiff::Timestamp> {
     let Some(raw) = &raw.start else {
         return jiff::Timestamp::from_second(START_SECOND).ok();
     };
-    match raw.text.parse() {
-        Ok(instant) => Some(instant),
+    match raw.text.parse::<jiff::Timestamp>() {
+        Ok(instant) => {
+            let end = instant.as_second().checked_add_unsigned(duration?.as_secs());
+            if instant.as_second() >= 0 && end.is_some_and(|end| end < END_SECOND) {
+                return Some(instant);
+            }
+            let message = format!(
+                "a scenario that starts at `{}` lies outside of 1970 to 2999",
+                raw.text
+            );
+            checker.error(
+                &raw.range,
+                message,
+                "write a start from which the whole `duration` lies within",
+            );
+            None
+        }
         Err(_) => {
             let message = format!("`{}` is not an instant", raw.text);
             checker.error(

@@ -57,6 +57,7 @@ impl Transport for Carrier<'_> {
                 status,
                 headers,
                 body,
+                number: None,
             }),
             Err(error) => Exchange::Failed(why(&error, NoAnswer::Body)),
         }

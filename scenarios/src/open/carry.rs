@@ -46,6 +46,7 @@ impl Carrier {
             status: parts.status,
             headers: parts.headers,
             body: body.to_bytes(),
+            number: None,
         })
     }
 
@@ -69,6 +70,7 @@ impl Carrier {
             status: parts.status,
             headers: parts.headers,
             body: read.freeze(),
+            number: None,
         })
     }
 

@@ -275,6 +275,7 @@ impl<T: Transport> Visit<'_, T> {
                     self.visitor.remember(path, &answer);
                 }
                 play.reader.read(&answer, &mut line);
+                line.number = answer.number;
             }
             Exchange::Failed(why) => line.error = Some(why.as_str().to_owned()),
             Exchange::NoRoom => {

@@ -23,6 +23,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, as sent.
     pub body: Bytes,
+    /// By which number whoever carried the request within the harness's own process knows it; none on sockets.
+    pub number: Option<u64>,
 }
 
 /// Why there is no answer.

@@ -195,6 +195,7 @@ mod tests {
             status: StatusCode::from_u16(status).expect("a status"),
             headers,
             body: body.into(),
+            number: None,
         }
     }
 

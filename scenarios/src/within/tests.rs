@@ -72,6 +72,7 @@ fn answered(status: StatusCode, headers: HeaderMap, body: &'static str) -> Excha
         status,
         headers,
         body: body.into(),
+        number: None,
     })
 }
 

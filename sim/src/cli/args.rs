@@ -13,7 +13,8 @@ use super::sweep::{self, Seeds};
     name = "crypto-watch-sim",
     version = VERSION.as_str(),
     about = "Plays Crypto Watch under load and faults on this machine, and judges what users saw",
-    after_help = "Exit codes: 0 all held · 1 an expectation failed · 2 bad usage or scenario · 3 the harness failed"
+    after_help = "Exit codes: 0 all held · 1 an expectation failed · 2 bad usage or scenario ·\n3 the harness failed · 5 nondeterminism",
+    term_width = 80
 )]
 pub struct Cli {
     /// The command.

@@ -1,9 +1,9 @@
 //! `list`: the built-in scenarios and suites, and the metrics.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use scenarios::{
-    format::{Diagnostics, Scenario},
+    format::{Diagnostics, Scenario, quantity::show_duration},
     suites::{self, BuiltIn, Found},
 };
 use serde::Serialize;
@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::{
     cli::{exit::Exit, printer},
     judge::metrics::{METRICS, Stack},
+    report::wrapped,
 };
 
 #[derive(Serialize)]
@@ -73,9 +74,10 @@ pub fn metrics(json: bool) -> Exit {
         } else {
             ""
         };
-        format!("{name:<26} {meaning}; compare with {limit}{modelled}")
+        let first = format!("{name:<26} ");
+        wrapped(&first, &format!("{meaning}; compare with {limit}{modelled}"))
     });
-    printer::result(&lines.collect::<Vec<_>>().join("\n"));
+    printer::result(&lines.collect::<String>());
     Exit::Held
 }
 
@@ -117,13 +119,8 @@ fn table(listed: &[Listed]) -> String {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{suite}{default}");
         }
-        let minutes = one.duration_seconds.div_ceil(60);
-        let _ = writeln!(
-            text,
-            "  {:<20} {minutes:>4} min  {}",
-            one.name,
-            one.about.replace('\n', " ")
-        );
+        let length = show_duration(Duration::from_secs(one.duration_seconds));
+        text += &wrapped(&format!("  {:<20} {length:>7}  ", one.name), &one.about);
     }
     text
 }
@@ -151,14 +148,19 @@ mod tests {
             file: "",
         };
         let listed = [
-            one("smoke", "steady", "A plain day."),
+            one(
+                "smoke",
+                "steady",
+                "A plain day, of which there is more to tell than goes into one line.",
+            ),
             one("deep", "long", "More."),
         ];
         insta::assert_snapshot!(table(&listed), @"
         smoke (the default)
-          steady                 22 min  A plain day.
+          steady                21m30s  A plain day, of which there is more to tell than
+                                        goes into one line.
         deep
-          long                   22 min  More.
+          long                  21m30s  More.
         ");
     }
 }

@@ -91,12 +91,6 @@ pub struct Play {
 impl Play {
     /// The same without its faults. It is played for comparison: nothing is expected of it but what always holds.
     fn twin(&self) -> Result<Self, String> {
-        if self.scenario.faults.is_empty() {
-            return Err(format!(
-                "error: {}: it has no faults that a twin could be without; leave --twin out",
-                self.scenario.name
-            ));
-        }
         let scenario = &self.scenario;
         let text = scenario.variant(&OtherFaults {
             name: scenario.name.clone(),
@@ -134,13 +128,20 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
     for found in find(&args.what, &mut problems) {
         for variant in variants(&args.overrides) {
             for clock in clocks(args.clock) {
-                match play(args, program, &found, &variant, *clock, servable_rate) {
-                    Ok(play) if args.twin => match play.twin() {
-                        Ok(twin) => plays.extend([play, twin]),
-                        Err(problem) => problems.push(problem),
-                    },
-                    Ok(play) => plays.push(play),
-                    Err(more) => problems.extend(more),
+                let play = match play(args, program, &found, &variant, *clock, servable_rate) {
+                    Ok(play) => play,
+                    Err(more) => {
+                        problems.extend(more);
+                        continue;
+                    }
+                };
+                // In a suite, those without faults are played alone.
+                let twin = (args.twin && !play.scenario.faults.is_empty()).then(|| play.twin());
+                plays.push(play);
+                match twin {
+                    Some(Ok(twin)) => plays.push(twin),
+                    Some(Err(problem)) => problems.push(problem),
+                    None => {}
                 }
             }
         }
@@ -153,6 +154,13 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
                 play.name
             ));
         }
+    }
+    if args.twin && problems.is_empty() && !plays.iter().any(|play| play.twin) {
+        let names: Vec<&str> = plays.iter().map(|play| play.scenario.name.as_str()).collect();
+        problems.push(format!(
+            "error: {}: there are no faults that a twin could be without; leave --twin out",
+            names.join(", ")
+        ));
     }
     problems.dedup();
     if problems.is_empty() {
@@ -216,7 +224,7 @@ fn refuse_what_is_not_built(args: &RunArgs) -> Result<(), Vec<String>> {
             plays_virtual && virtual_store(store).is_none(),
             &format!(
                 "`{store}` is outside this process, and in virtual time nothing may be: its answers take real time; \
-                 add --clock real, or play with --store memory or --store embedded"
+                 play with --store memory or --store embedded"
             ),
         );
         refuse(
@@ -330,7 +338,7 @@ fn play(
     let scenario = found
         .parse(&overrides)
         .map_err(|problems| vec![problems.to_string()])?;
-    playable::check(&scenario).map_err(|problems| vec![problems.to_string()])?;
+    playable::check(&scenario, clock).map_err(|problems| vec![problems.to_string()])?;
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
     let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
     let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;
@@ -487,7 +495,10 @@ mod tests {
                 &scenario.name
             )
         );
-        insta::assert_snapshot!(refusal(&["steady", "--twin"]), @"error: steady: it has no faults that a twin could be without; leave --twin out");
+        insta::assert_snapshot!(refusal(&["steady", "--twin"]), @"error: steady: there are no faults that a twin could be without; leave --twin out");
+        let smoke = names(&["smoke", "--twin"]);
+        let twins = smoke.iter().filter(|name| name.ends_with("@twin")).count();
+        assert_eq!((smoke.len() - twins, twins), (6, 3), "{smoke:?}");
     }
 
     #[test]
@@ -507,7 +518,8 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_name() {
         insta::assert_snapshot!(refusal(&["--via", "lambda"]), @"error: --via lambda is not built yet; play with --via direct (the default)");
-        insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"error: `dynamodb-local` is outside this process, and in virtual time nothing may be: its answers take real time; add --clock real, or play with --store memory or --store embedded");
+        insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"error: `dynamodb-local` is outside this process, and in virtual time nothing may be: its answers take real time; play with --store memory or --store embedded");
+        insta::assert_snapshot!(refusal(&["--store", "http://127.0.0.1:8000"]), @"error: `http://127.0.0.1:8000` is outside this process, and in virtual time nothing may be: its answers take real time; play with --store memory or --store embedded");
         insta::assert_snapshot!(refusal(&["--clock", "real", "--store", "memory"]), @"error: the real clock is played on the embedded store only, so far, not on `memory`; play with --store embedded (the default there)");
         insta::assert_snapshot!(refusal(&["--clock", "real", "--check-determinism"]), @"error: --check-determinism needs virtual time: on the real clock no two runs are alike; leave --clock real out");
         insta::assert_snapshot!(refusal(&["--compress", "60"]), @"error: --compress speeds up the real clock, and virtual time has no speed; add --clock real or leave it out");

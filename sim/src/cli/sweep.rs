@@ -5,7 +5,7 @@ mod results;
 use std::{ops::Range, str::FromStr, sync::Arc};
 
 use scenarios::{
-    format::{Override, Scenario},
+    format::{Override, Scenario, model::ClockKind},
     suites,
 };
 use tokio::{sync::watch, time::Instant};
@@ -102,7 +102,7 @@ fn replay(file: &str, stop: &watch::Receiver<bool>) -> Exit {
             return Exit::Usage;
         }
     };
-    if let Err(problems) = playable::check(&scenario) {
+    if let Err(problems) = playable::check(&scenario, ClockKind::Virtual) {
         printer::notice(&problems.to_string());
         return Exit::Usage;
     }

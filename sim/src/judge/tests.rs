@@ -401,6 +401,49 @@ fn cache_tiers_are_seen_from_outside_and_compared_with_what_is_said() {
 }
 
 #[test]
+fn in_virtual_time_two_answers_that_tell_each_others_story_are_noticed() {
+    let mut stage = Stage::new("");
+    stage.write(10);
+    let said = |line: &mut RequestLine, detail: &str| {
+        btc(line, 10);
+        line.cache_status = Some(format!("crypto-watch; hit; detail={detail}; ttl=1"));
+    };
+    stage.request(100, |line| said(line, "store"));
+    stage.store(200, StoreOp::BatchGetItem, 1, 0.5);
+    stage.request(199, |line| said(line, "memory"));
+    let disagree = |clock| {
+        let claims = stage.judge_on(clock).claims.into_iter();
+        let wrong = claims.filter(|claim| claim.by == "Cache-Status" && !claim.agrees);
+        wrong
+            .map(|claim| (claim.what, claim.seen, claim.claimed))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(disagree(ClockKind::Real), [], "the sums are right");
+    let own = "answers that tell their own tier".to_owned();
+    assert_eq!(disagree(ClockKind::Virtual), [(own, 2.0, Some(0.0))]);
+
+    let emf = |requests: f64| Event::Emf {
+        at_us: 1,
+        service: "api",
+        values: vec![("Requests".into(), requests)],
+    };
+    let agrees = |stage: &Stage, clock| {
+        let claims = stage.judge_on(clock).claims;
+        claims
+            .iter()
+            .any(|claim| claim.what == "requests answered" && claim.agrees)
+    };
+    stage.recorder.record(emf(1.0));
+    assert!(
+        agrees(&stage, ClockKind::Real),
+        "one may have been under way at the end"
+    );
+    assert!(!agrees(&stage, ClockKind::Virtual));
+    stage.recorder.record(emf(1.0));
+    assert!(agrees(&stage, ClockKind::Virtual));
+}
+
+#[test]
 fn a_service_that_tells_another_story_fails() {
     let mut stage = Stage::new("");
     stage.write(10);

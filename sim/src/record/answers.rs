@@ -7,6 +7,7 @@ use super::{
     links::{Coins, Links, Reads},
     prices::PriceLedger,
     requests::{Flags, NONE, RequestRecord, Tier},
+    traces::Trace,
     upstream::{HolderKind, LeaseLog},
 };
 
@@ -19,7 +20,11 @@ const UNSURE_US: u64 = 10_000;
 
 /// What has been found out about an answer so far.
 #[derive(Default)]
-struct Answer {
+struct Answer<'a> {
+    /// What the request did at the store, where that is known.
+    trace: Option<&'a Trace>,
+    /// The worst coin so far, by its trace.
+    tier: Option<Tier>,
     flags: Flags,
     oldest_fetch_ms: Option<i64>,
     newest_fetch_ms: Option<i64>,
@@ -27,7 +32,7 @@ struct Answer {
     error_bp: Option<f32>,
 }
 
-impl Answer {
+impl Answer<'_> {
     fn fetched(&mut self, fetched_ms: i64) {
         self.oldest_fetch_ms = Some(
             self.oldest_fetch_ms
@@ -43,12 +48,16 @@ impl PriceLedger {
         &mut self,
         line: &RequestLine,
         record: &mut RequestRecord,
+        trace: Option<&Trace>,
         links: &mut Links,
         leases: &LeaseLog,
     ) {
         let wall_ms = self.timing.wall_ms(line.answered_us);
         let claimed_ms = line.age_s.map(|age| wall_ms - i64::from(age) * 1000);
-        let mut answer = Answer::default();
+        let mut answer = Answer {
+            trace,
+            ..Answer::default()
+        };
         let mut asked = std::mem::take(&mut self.asked);
         asked.clear();
         asked.extend(line.asked.iter().map(|symbol| self.place(symbol)));
@@ -69,6 +78,9 @@ impl PriceLedger {
                 let near_ms = claimed_ms.unwrap_or(wall_ms);
                 if let Some(fetched) = self.fetch_near(&asked, line.answered_us, near_ms) {
                     answer.fetched(fetched);
+                    for index in asked.iter().flatten() {
+                        self.traced(*index, fetched, &mut answer);
+                    }
                 }
             }
             _ => answer.flags.set(Flags::NOTHING, true),
@@ -82,6 +94,15 @@ impl PriceLedger {
         record.data_age_ms = since(answer.oldest_update_ms);
         record.error_bp = answer.error_bp.unwrap_or(f32::NAN);
         record.flags.set(answer.flags, true);
+        if trace.is_some() {
+            record.tier = if answer.flags.has(Flags::NOTHING) {
+                Some(Tier::Nothing)
+            } else {
+                answer.tier
+            };
+            self.asked = asked;
+            return;
+        }
         let admitted_us = links.arrival(record.key, line.sent_us, line.answered_us);
         let from_us = admitted_us.unwrap_or(line.sent_us);
         let mut coins = Coins::default();
@@ -102,7 +123,7 @@ impl PriceLedger {
         served: &ServedPrice,
         place: Option<usize>,
         claimed_ms: Option<i64>,
-        answer: &mut Answer,
+        answer: &mut Answer<'_>,
     ) {
         let wall_ms = self.timing.wall_ms(line.answered_us);
         let Some(index) = place else {
@@ -119,6 +140,9 @@ impl PriceLedger {
         if let Some(write) = self.symbols[index].written(served, number, claimed_ms) {
             answer.flags.set(Flags::WRONG, !write.valid);
             answer.fetched(write.fetched_ms);
+            // No coin is older than `Age` (whole seconds) says, though equal data may have been stored before.
+            let too_old = claimed_ms.filter(|claimed| write.fetched_ms + 1000 <= *claimed);
+            self.traced(index, too_old.unwrap_or(write.fetched_ms), answer);
         } else {
             let start_ms = self.timing.start_ms;
             let valid = self
@@ -126,7 +150,10 @@ impl PriceLedger {
                 .published(&served.symbol, &served.price, updated, start_ms, wall_ms);
             answer.flags.set(Flags::WRONG, !valid);
             answer.flags.set(Flags::UNTRACED, true);
-            claimed_ms.into_iter().for_each(|claimed| answer.fetched(claimed));
+            if let Some(claimed) = claimed_ms {
+                answer.fetched(claimed);
+                self.traced(index, claimed, answer);
+            }
         }
         let ledger = &mut self.symbols[index];
         let back = ledger
@@ -143,8 +170,15 @@ impl PriceLedger {
         }
     }
 
+    /// Takes in where a coin came from, by what the request did.
+    fn traced(&self, index: usize, fetched_ms: i64, answer: &mut Answer<'_>) {
+        if let Some(trace) = answer.trace {
+            answer.tier = answer.tier.max(Some(self.tier_of(index, fetched_ms, trace)));
+        }
+    }
+
     /// Looks for coins that were asked for and left out.
-    fn look_for_missing(&self, line: &RequestLine, asked: &[Option<usize>], answer: &mut Answer) {
+    fn look_for_missing(&self, line: &RequestLine, asked: &[Option<usize>], answer: &mut Answer<'_>) {
         let mut prices = line.prices.iter().peekable();
         for (symbol, place) in line.asked.iter().zip(asked) {
             let is_next = prices.next_if(|price| *price.symbol == **symbol).is_some();
@@ -167,7 +201,7 @@ impl PriceLedger {
         &self,
         line: &RequestLine,
         asked: &[Option<usize>],
-        answer: &Answer,
+        answer: &Answer<'_>,
         from_us: u64,
         reads: Reads,
         leases: &LeaseLog,
@@ -199,7 +233,7 @@ impl PriceLedger {
 
     /// Whether a request that read nothing came so close to a refresh, or to the end of a TTL, that from outside
     /// it cannot be told which was first.
-    fn is_close(&self, answer: &Answer, from_us: u64) -> bool {
+    fn is_close(&self, answer: &Answer<'_>, from_us: u64) -> bool {
         let stored_us = answer.newest_fetch_ms.and_then(|fetched| self.stored_us(fetched));
         let is_past = |fetched: i64, at_us: u64| self.timing.wall_ms(at_us) - fetched >= self.cache_ttl_ms;
         let (before, after) = (from_us.saturating_sub(UNSURE_US), from_us + UNSURE_US);
@@ -210,15 +244,24 @@ impl PriceLedger {
     }
 
     /// Whether a request waited for the refresh that brought its prices: it was at the service when they were
-    /// stored, and either an API process had fetched them (for its users, that is), or there was nothing else to
-    /// serve.
-    fn waited(&self, asked: &[Option<usize>], answer: &Answer, from_us: u64, leases: &LeaseLog) -> bool {
-        let stored_us = answer.newest_fetch_ms.and_then(|fetched| self.stored_us(fetched));
-        stored_us.is_some_and(|stored_us| {
-            let was_servable = |place: &Option<usize>| self.was_servable(*place, from_us, from_us);
-            stored_us > from_us
-                && (leases.holder_at(stored_us) == Some(HolderKind::Api) || !asked.iter().all(was_servable))
+    /// stored, and either an API process had fetched them (for its users, that is), or there was nothing to serve
+    /// meanwhile.
+    fn waited(&self, asked: &[Option<usize>], answer: &Answer<'_>, from_us: u64, leases: &LeaseLog) -> bool {
+        answer.newest_fetch_ms.is_some_and(|fetched_ms| {
+            self.stored_us(fetched_ms).is_some_and(|stored_us| {
+                stored_us > from_us
+                    && (leases.holder_at(stored_us) == Some(HolderKind::Api)
+                        || !self.had_something(asked, fetched_ms, from_us))
+            })
         })
+    }
+
+    /// Whether there was something to serve at an instant. While coins are gone, what the refresh that brought the
+    /// prices had stored by then is not: its other half follows.
+    fn had_something(&self, asked: &[Option<usize>], fetched_ms: i64, at_us: u64) -> bool {
+        let mut coins = asked.iter().map(|place| self.servable(*place, at_us, at_us));
+        coins.clone().all(|coin| coin.is_some())
+            || coins.any(|coin| coin.is_some_and(|write| write.fetched_ms != fetched_ms))
     }
 }
 
@@ -286,7 +329,13 @@ pub(crate) mod tests {
 
     fn complete(ledger: &mut PriceLedger, line: &RequestLine) -> RequestRecord {
         let mut record = RequestRecord::of(0, line, None);
-        ledger.complete(line, &mut record, &mut Links::default(), &LeaseLog::default());
+        ledger.complete(
+            line,
+            &mut record,
+            None,
+            &mut Links::default(),
+            &LeaseLog::default(),
+        );
         record
     }
 
@@ -388,7 +437,7 @@ pub(crate) mod tests {
         let mut record = RequestRecord::of(0, &line, None);
         let mut links = Links::default();
         reads.iter().for_each(|read| links.read(*read));
-        ledger.complete(&line, &mut record, &mut links, leases);
+        ledger.complete(&line, &mut record, None, &mut links, leases);
         record.tier
     }
 
@@ -463,7 +512,7 @@ pub(crate) mod tests {
             if read {
                 links.read(ledger.read(from_us + 1_000, &["BTC".to_owned()], 1));
             }
-            ledger.complete(&line, &mut record, &mut links, &LeaseLog::default());
+            ledger.complete(&line, &mut record, None, &mut links, &LeaseLog::default());
             record.flags.has(Flags::UNSURE)
         };
         assert!(!unsure(985_000, false), "long before");
@@ -490,17 +539,38 @@ pub(crate) mod tests {
             Some(Tier::Upstream),
             "it had nothing"
         );
-        ledger.write(
-            2_000_000,
-            "BTC",
-            "100",
-            START_MS + 4_000,
-            START_MS + 19_000,
-            START_MS / 1000 + 300,
-        );
+        let again = |ledger: &mut PriceLedger, symbol: &str, at_us, updated_ms, fetched_ms| {
+            let (updated_ms, fetched_ms) = (START_MS + updated_ms, START_MS + fetched_ms);
+            ledger.write(
+                at_us,
+                symbol,
+                "100",
+                updated_ms,
+                fetched_ms,
+                START_MS / 1000 + 300,
+            );
+        };
+        again(&mut ledger, "BTC", 2_000_000, 4_000, 19_000);
         assert_eq!(
             tier(&mut ledger, &leases, &[], 1_990_000, 2_010_000),
             Some(Tier::Memory)
+        );
+
+        // ETH is stored for the first time, beside a BTC that is there.
+        again(&mut ledger, "BTC", 3_000_000, 5_000, 29_000);
+        again(&mut ledger, "ETH", 3_100_000, 5_000, 29_000);
+        let mut both = |from_us| {
+            let prices = [("BTC", "100", 5_000), ("ETH", "100", 5_000)];
+            let line = line(from_us, 3_110_000, &["BTC", "ETH"], &prices);
+            let mut record = RequestRecord::of(0, &line, None);
+            ledger.complete(&line, &mut record, None, &mut Links::default(), &leases);
+            record.tier
+        };
+        assert_eq!(both(2_990_000), Some(Tier::Memory), "it had the BTC of before");
+        assert_eq!(
+            both(3_050_000),
+            Some(Tier::Upstream),
+            "it had half of what was being stored"
         );
     }
 }

@@ -127,6 +127,19 @@ pub enum Event {
     },
 }
 
+/// On whose behalf something was done, where one thread does it all and that can be known.
+///
+/// What several requests share, such as a refresh, is done on behalf of whichever of them drives it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// Index of the instance.
+    pub instance: u16,
+    /// The request's number, as in [`RequestLine::number`].
+    pub request: u64,
+    /// When it is told, virtual µs.
+    pub now_us: u64,
+}
+
 /// A call that reached the fake CoinGecko.
 #[derive(Clone, Debug)]
 pub struct UpstreamCall {

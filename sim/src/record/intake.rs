@@ -11,11 +11,12 @@ use scenarios::wire::RequestLine;
 
 use super::{
     CallRecord, LoadEnd, LogRecord, Recording, RecordingSetup, UpdateEnd,
-    event::Event,
+    event::{Asker, Event},
     limiter::{Admission, CLOCK_SLACK_US, Limiter},
     links::Links,
     refusals::Refusals,
     requests::{NONE, RequestRecord},
+    traces::Traces,
     unsettled::Unsettled,
 };
 
@@ -34,6 +35,9 @@ pub(super) struct Intake {
     limiter: Limiter,
     refusals: Refusals,
     links: Links,
+    traces: Traces,
+    /// How many events have come.
+    order: u64,
     load_keys: Vec<Vec<u32>>,
     key_index: HashMap<String, u32>,
     lag_us: u64,
@@ -53,6 +57,8 @@ impl Intake {
             limiter,
             refusals: Refusals::default(),
             links: Links::default(),
+            traces: Traces::default(),
+            order: 0,
             load_keys: Vec::new(),
             key_index: HashMap::new(),
             lag_us: setup.lag.as_micros() as u64,
@@ -88,8 +94,18 @@ impl Intake {
 
     /// Takes in one event.
     pub(super) fn take(&mut self, event: Event) {
+        self.take_from(None, event);
+    }
+
+    /// Takes in one event that was caused on behalf of `asker` and comes as it happens.
+    pub(super) fn take_for(&mut self, asker: Asker, event: Event) {
+        self.take_from(Some(asker), event);
+    }
+
+    fn take_from(&mut self, asker: Option<Asker>, event: Event) {
+        self.order += 1;
         self.latest_us = self.latest_us.max(at_us(&event).unwrap_or(0));
-        self.note(event);
+        self.note(asker, event);
         self.settle(self.latest_us.saturating_sub(self.lag_us + CLOCK_SLACK_US));
         if self.latest_us >= self.forget_us {
             self.note_peak();
@@ -98,7 +114,7 @@ impl Intake {
         }
     }
 
-    fn note(&mut self, event: Event) {
+    fn note(&mut self, asker: Option<Asker>, event: Event) {
         let recording = &mut self.recording;
         match event {
             Event::Request { load, line } => self.request(load, &line),
@@ -122,6 +138,9 @@ impl Intake {
             Event::Store(call) => {
                 let bucket = recording.buckets.index(recording.timing.wall_s(call.at_us));
                 recording.store.record(bucket, &call);
+                if let Some(asker) = asker {
+                    self.traces.called(asker, &call);
+                }
             }
             Event::Admission {
                 at_us,
@@ -129,13 +148,19 @@ impl Intake {
                 window,
                 admitted,
                 ..
-            } => self.admission(at_us, &key_id, window, admitted),
+            } => self.admission(asker, at_us, &key_id, window, admitted),
             Event::Lease(lease) => recording.leases.record(&lease),
             Event::PriceRead {
                 at_us,
                 symbols,
                 found,
-            } => self.links.read(recording.prices.read(at_us, &symbols, found)),
+            } => match asker {
+                Some(asker) => {
+                    let read = recording.prices.own_read(asker, self.order, at_us, &symbols);
+                    self.traces.read(asker, read);
+                }
+                None => self.links.read(recording.prices.read(at_us, &symbols, found)),
+            },
             Event::PriceWrite {
                 at_us,
                 symbol,
@@ -143,9 +168,13 @@ impl Intake {
                 updated_ms,
                 fetched_ms,
                 ttl_s,
-            } => recording
-                .prices
-                .write(at_us, &symbol, &price, updated_ms, fetched_ms, ttl_s),
+            } => {
+                let prices = &mut recording.prices;
+                prices.write(at_us, &symbol, &price, updated_ms, fetched_ms, ttl_s);
+                if let Some(asker) = asker {
+                    prices.written_for(asker, self.order, &symbol, fetched_ms);
+                }
+            }
             Event::ScheduleFired { at_us, faults, .. } => {
                 recording.touched_by(&faults);
                 recording.firings.push(at_us);
@@ -196,17 +225,19 @@ impl Intake {
         let keys = self.load_keys.get(usize::from(load));
         let key = line.key.and_then(|index| keys?.get(index as usize).copied());
         let mut record = RequestRecord::of(load, line, key);
+        let trace = line.number.and_then(|number| self.traces.end(number));
         let recording = &mut self.recording;
         *recording.requests.entry(load).or_default() += 1;
         if record.is_priced_answer() {
+            let (links, leases) = (&mut self.links, &recording.leases);
             recording
                 .prices
-                .complete(line, &mut record, &mut self.links, &recording.leases);
+                .complete(line, &mut record, trace.as_ref(), links, leases);
         }
         self.unsettled.request(record);
     }
 
-    fn admission(&mut self, at_us: u64, key_id: &str, window: i64, admitted: bool) {
+    fn admission(&mut self, asker: Option<Asker>, at_us: u64, key_id: &str, window: i64, admitted: bool) {
         let key = self.key(key_id);
         if !admitted {
             self.recording.tallies.admission(at_us, false);
@@ -215,7 +246,10 @@ impl Intake {
         // No run lasts until windows beyond 32 bits; a name like that is none of a window.
         let window = i64::from(i32::try_from(window).unwrap_or(i32::MAX));
         let admission = Admission { at_us, window, key };
-        self.links.admitted(key, at_us);
+        match asker {
+            Some(asker) => self.traces.admitted(asker, self.order, at_us),
+            None => self.links.admitted(key, at_us),
+        }
         self.limiter.admit(&admission);
         self.unsettled.admission(admission);
     }
@@ -297,11 +331,15 @@ impl Intake {
         self.refusals.forget(back_us, was_silent);
         self.limiter.forget(sent_us);
         self.links.forget(sent_us);
+        self.traces.forget(sent_us);
     }
 
     fn note_peak(&mut self) {
-        let bytes =
-            self.unsettled.bytes() + self.limiter.bytes() + self.refusals.bytes() + self.links.bytes();
+        let bytes = self.unsettled.bytes()
+            + self.limiter.bytes()
+            + self.refusals.bytes()
+            + self.links.bytes()
+            + self.traces.bytes();
         let peak = &mut self.recording.unsettled_peak;
         *peak = (*peak).max(bytes);
     }

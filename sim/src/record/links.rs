@@ -23,8 +23,23 @@ impl Coins {
         self.0 |= 1 << (index % 128);
     }
 
+    /// Whether it has the coin with this index.
+    pub(super) fn has(self, index: usize) -> bool {
+        self.0 & (1 << (index % 128)) != 0
+    }
+
+    /// Those that it has and `other` has not.
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether it has none.
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     fn is_within(self, other: Self) -> bool {
-        self.0 & !other.0 == 0
+        self.without(other).is_empty()
     }
 }
 

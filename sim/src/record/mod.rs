@@ -9,7 +9,8 @@
 //! | `unsettled` | what waits until all that bears on it is known |
 //! | `requests` | a request while it waits |
 //! | `answers`, `prices`, `served`, `spelling` | whether an answer was true and complete, and where it came from |
-//! | `links` | which admission and which reads belong to which request |
+//! | `links` | which admission and which reads belong to which request, by the instants (real time) |
+//! | `traces`, `knowledge` | what a request did at the store, and what its instance knew (virtual time) |
 //! | `limiter`, `refusals` | the reference limiter: what the rate limit owes to each request, and whether `Retry-After` is true |
 //! | `views`, `tally`, `spread`, `series` | what is counted, by what the judge will ask about |
 //! | `recording`, `setup` | what is left at the end, and what is known before |
@@ -20,6 +21,7 @@ pub mod event;
 pub(crate) mod answers;
 mod emf;
 mod intake;
+mod knowledge;
 mod limiter;
 mod links;
 mod prices;
@@ -35,6 +37,7 @@ mod spread;
 mod store_totals;
 mod tally;
 mod timing;
+mod traces;
 mod unsettled;
 mod upstream;
 mod views;

@@ -7,6 +7,7 @@ use scenarios::wire::ServedPrice;
 
 use super::{
     Timing,
+    knowledge::Learned,
     links::{Coins, PriceRead},
     served::ServedLog,
     spelling::{self, Number, Spelling},
@@ -35,7 +36,7 @@ pub(super) struct Write {
 }
 
 impl Write {
-    fn is_live(&self, wall_ms: i64) -> bool {
+    pub(super) fn is_live(&self, wall_ms: i64) -> bool {
         self.ttl_s.saturating_mul(1000) > wall_ms
     }
 }
@@ -44,20 +45,24 @@ impl Write {
 #[derive(Clone, Debug, Default)]
 pub(super) struct SymbolLedger {
     name: String,
-    writes: Vec<Write>,
+    pub(super) writes: Vec<Write>,
     /// Each `fetched_ms` of the writes, rising, with the real instant of its first write.
     fetches: Vec<(i64, u64)>,
     pub(super) served: ServedLog,
+    /// By instance, what it learned last and before that. (Virtual time.)
+    pub(super) learned: Vec<[Learned; 2]>,
     /// The price that was served last.
     pub(super) spelling: Spelling,
 }
 
 /// One refresh: prices that were fetched together.
 #[derive(Clone, Copy, Debug)]
-struct Refresh {
+pub(super) struct Refresh {
     fetched_ms: i64,
     /// When the store answered its last write, real µs: from then on every process can have the prices.
     stored_us: u64,
+    /// The instance that stored it and the place of its last write among all events, where that is known.
+    pub(super) by: Option<(u16, u64)>,
 }
 
 /// A write as the judge sees it.
@@ -169,8 +174,26 @@ impl PriceLedger {
             Some(_) | None => self.refreshes.push(Refresh {
                 fetched_ms,
                 stored_us: at_us,
+                by: None,
             }),
         }
+    }
+
+    /// Notes who made the last write, if it was of the last refresh; otherwise false.
+    pub(super) fn stored_last(&mut self, fetched_ms: i64, by: (u16, u64)) -> bool {
+        let last = self
+            .refreshes
+            .last_mut()
+            .filter(|last| last.fetched_ms == fetched_ms);
+        last.map(|last| last.by = Some(by)).is_some()
+    }
+
+    /// The refresh that fetched at this wall time.
+    pub(super) fn refresh(&self, fetched_ms: i64) -> Option<&Refresh> {
+        let found = self
+            .refreshes
+            .binary_search_by_key(&fetched_ms, |refresh| refresh.fetched_ms);
+        found.ok().map(|index| &self.refreshes[index])
     }
 
     /// A user's read of `symbols`, of which the store found so many, answered at an instant.
@@ -191,22 +214,20 @@ impl PriceLedger {
 
     /// When the refresh that fetched at this wall time had stored all that it fetched, real µs.
     pub(super) fn stored_us(&self, fetched_ms: i64) -> Option<u64> {
-        let found = self
-            .refreshes
-            .binary_search_by_key(&fetched_ms, |refresh| refresh.fetched_ms);
-        found.ok().map(|index| self.refreshes[index].stored_us)
+        self.refresh(fetched_ms).map(|refresh| refresh.stored_us)
     }
 
     /// Whether the store held a price of the symbol at `place` before `from_us` that stays servable until `to_us`.
     pub(super) fn was_servable(&self, place: Option<usize>, from_us: u64, to_us: u64) -> bool {
-        let until_ms = self.timing.wall_ms(to_us);
-        place.is_some_and(|index| {
-            let writes = &self.symbols[index].writes;
-            let before = writes.partition_point(|write| write.at_us < from_us);
-            before
-                .checked_sub(1)
-                .is_some_and(|last| writes[last].is_live(until_ms))
-        })
+        self.servable(place, from_us, to_us).is_some()
+    }
+
+    /// That price.
+    pub(super) fn servable(&self, place: Option<usize>, from_us: u64, to_us: u64) -> Option<&Write> {
+        let writes = &self.symbols[place?].writes;
+        let before = writes.partition_point(|write| write.at_us < from_us);
+        let last = &writes[before.checked_sub(1)?];
+        last.is_live(self.timing.wall_ms(to_us)).then_some(last)
     }
 
     /// The fetch of one of the symbols at `places`, stored until `at_us`, that comes nearest to a wall time.

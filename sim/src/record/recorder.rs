@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Recording, RecordingSetup, Witness, event::Event, intake::Intake};
+use super::{
+    Recording, RecordingSetup, Witness,
+    event::{Asker, Event},
+    intake::Intake,
+};
 
 /// A handle on the recording of a run; cheap to clone, callable from any thread.
 #[derive(Clone, Debug)]
@@ -29,10 +33,18 @@ impl Recorder {
 
     /// Records an event. It is aggregated at once and not kept.
     pub fn record(&self, event: Event) {
+        self.record_for(None, event);
+    }
+
+    /// Records an event; one with an `asker` is known to have been caused on its behalf, at this very moment.
+    pub fn record_for(&self, asker: Option<Asker>, event: Event) {
         if let Some(witness) = &self.witness {
             witness.see(&event);
         }
-        self.lock().take(event);
+        match asker {
+            Some(asker) => self.lock().take_for(asker, event),
+            None => self.lock().take(event),
+        }
     }
 
     /// Looks at what has been settled so far. `look` must not record.

@@ -261,6 +261,19 @@ pub enum CacheClaim {
 }
 
 impl CacheClaim {
+    /// Whether it says that the worst coin came from there.
+    #[must_use]
+    pub(super) fn is(self, tier: Tier) -> bool {
+        match self {
+            Self::None => false,
+            Self::Memory => tier == Tier::Memory,
+            Self::Store => tier == Tier::Store,
+            Self::Collapsed | Self::Fetched => tier == Tier::Upstream,
+            Self::Stale => tier == Tier::Stale,
+            Self::Nothing => tier == Tier::Nothing,
+        }
+    }
+
     /// Reads a header value such as `cryptowatch; hit; ttl=240; detail=memory`.
     #[must_use]
     pub fn of(header: &str) -> Self {

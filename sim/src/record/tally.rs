@@ -135,6 +135,8 @@ pub struct Tally {
     pub collapsed: u64,
     /// Answers whose tier may as well be the neighbouring one.
     pub unsure: u64,
+    /// Answers whose `Cache-Status` says another tier than was seen; of use only where that is exact.
+    pub mistold: u64,
     /// Answers with a price that was never seen in a store write.
     pub untraced: u64,
     /// Requests with a key.
@@ -185,6 +187,7 @@ impl Default for Tally {
             said: Tiers::default(),
             collapsed: 0,
             unsure: 0,
+            mistold: 0,
             untraced: 0,
             keyed: 0,
             rejected: 0,
@@ -253,6 +256,7 @@ impl Tally {
         self.untraced += has(Flags::UNTRACED);
         request.tier.into_iter().for_each(|tier| self.tiers.seen(tier));
         self.said.said(request.claim);
+        self.mistold += u64::from(request.tier.is_some_and(|tier| !request.claim.is(tier)));
         self.collapsed += u64::from(request.claim == CacheClaim::Collapsed);
         if request.age_ms != NONE {
             self.age.record(f64::from(request.age_ms) / 1000.0);

@@ -35,4 +35,5 @@ pub use played::{Entry, Played, Provenance};
 pub use run_json::{RunFacts, RunMeasured};
 pub use schema::report_schema;
 pub use summary::summary_md;
+pub(crate) use terminal::wrapped;
 pub use terminal::{Style, render, render_suite};

@@ -260,7 +260,7 @@ fn shortened(text: &str, width: usize) -> String {
 }
 
 /// Breaks at spaces; further lines are indented like the first one's text.
-fn wrapped(first: &str, text: &str) -> String {
+pub(crate) fn wrapped(first: &str, text: &str) -> String {
     let indent = " ".repeat(first.chars().count());
     let mut lines = vec![first.to_owned()];
     let mut is_empty = true;

@@ -5,7 +5,10 @@
 
 use scenarios::format::{
     Scenario, Variant,
-    model::Target::{self, Clients, CoinGecko, Schedule},
+    model::{
+        ClockKind,
+        Target::{self, Clients, CoinGecko, Schedule},
+    },
 };
 
 use super::{
@@ -163,7 +166,7 @@ impl Menu {
                 faults: example.toml(),
             });
             let scenario = super::trial::read("example.toml", &text);
-            scenario.is_ok_and(|scenario| playable::check(&scenario).is_ok())
+            scenario.is_ok_and(|scenario| playable::check(&scenario, ClockKind::Virtual).is_ok())
         };
         Self(KINDS.iter().filter(played).collect())
     }

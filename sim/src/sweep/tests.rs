@@ -96,13 +96,14 @@ fn a_service_that_overwrites_newer_prices_is_found() {
     assert!(kinds.contains(&"stale_data"), "{kinds:?}");
 }
 
+// `.ci/determinism` does the same with a hundred, in two processes.
 #[test]
-fn a_hundred_seeds_find_the_same_twice_whatever_the_threads() {
+fn twenty_seeds_find_the_same_twice_whatever_the_threads() {
     let shorter = SMALL.replace("40m", "20m");
     let sweep = Sweep::new(read(&shorter), None).unwrap_or_else(|problem| panic!("{problem}"));
     let all = |jobs| {
         let mut found = Vec::new();
-        let told = sweep.run(0..100, jobs, false, never(), |trial| {
+        let told = sweep.run(0..20, jobs, false, never(), |trial| {
             assert!(
                 trial.findings.held(),
                 "seed {}: {:?}",
@@ -115,12 +116,12 @@ fn a_hundred_seeds_find_the_same_twice_whatever_the_threads() {
         found
     };
     let (once, again) = (all(1), all(3));
-    assert_eq!(once.len(), 100);
+    assert_eq!(once.len(), 20);
     assert!(once == again, "the same seeds found something else");
     let mut different = once.clone();
     different.sort_unstable();
     different.dedup();
-    assert_eq!(different.len(), 100, "another seed plays another run");
+    assert_eq!(different.len(), 20, "another seed plays another run");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use scenarios::within::{Answer, Carried, Carry, Exchange, NoAnswer};
 use tower::ServiceExt;
 
-use super::Pulse;
+use super::{Pulse, asking};
 use crate::{clock::RunClock, latency::Modelled};
 
 /// When the schedule fires next, µs since the start, for those who act at the same instant and have to come after
@@ -49,6 +49,8 @@ pub(super) struct Instances {
     pub(super) service_time: Arc<Modelled>,
     pub(super) next_firing: NextFiring,
     pub(super) pulse: Pulse,
+    /// Requests so far.
+    pub(super) count: AtomicU64,
 }
 
 impl Instances {
@@ -63,13 +65,15 @@ impl Instances {
             return Exchange::Failed(NoAnswer::Connect);
         };
         *request.headers_mut() = headers;
-        let Ok(response) = router.clone().oneshot(request).await;
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let Ok(response) = asking::on_behalf_of(target, number, router.clone().oneshot(request)).await;
         let (parts, body) = response.into_parts();
         match body.collect().await {
             Ok(body) => Exchange::Answered(Answer {
                 status: parts.status,
                 headers: parts.headers,
                 body: body.to_bytes(),
+                number: Some(number),
             }),
             Err(_) => Exchange::Failed(NoAnswer::Body),
         }

@@ -8,14 +8,16 @@ use std::{
 use memchr::{memchr, memchr2};
 use service::metrics::Emf;
 
-use super::reporter::Reporter;
-use crate::{clock::RunClock, record::event::Event};
+use crate::{
+    clock::RunClock,
+    record::{Recorder, event::Event},
+};
 
 /// Hands the metrics of each document to the recorder.
 pub(super) struct RecordedEmf {
     service: &'static str,
     clock: RunClock,
-    reporter: Reporter,
+    recorder: Recorder,
     names: Mutex<Names>,
 }
 
@@ -32,11 +34,11 @@ const MOST_METRICS: usize = 16;
 
 impl RecordedEmf {
     /// The sink of a process; `service` is `api` or `update`.
-    pub(super) fn new(service: &'static str, clock: RunClock, reporter: Reporter) -> Self {
+    pub(super) fn new(service: &'static str, clock: RunClock, recorder: Recorder) -> Self {
         Self {
             service,
             clock,
-            reporter,
+            recorder,
             names: Mutex::default(),
         }
     }
@@ -49,7 +51,7 @@ impl Emf for RecordedEmf {
         for (name, value) in metrics(json) {
             values.push((names.shared(name), value));
         }
-        self.reporter.record(Event::Emf {
+        self.recorder.record(Event::Emf {
             at_us: self.clock.now_us(),
             service: self.service,
             values,

@@ -12,17 +12,23 @@
 //! more.
 
 mod api;
+mod asking;
 mod emf;
 mod models;
+mod parts;
 mod plant;
 mod pulse;
-mod reporter;
 mod rng;
 mod updates;
 mod upstream;
 mod warnings;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use scenarios::{
     format::{Override, Scenario},
@@ -30,13 +36,13 @@ use scenarios::{
     within::{self, Carry, WithinPlan},
 };
 use service::{App, config::Config, http::router, store::Store};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::sync::watch;
 
 use self::{
     api::{Instances, NextFiring},
     emf::RecordedEmf,
     models::Models,
-    reporter::Reporter,
+    parts::Parts,
     rng::SeededRng,
     updates::Updater,
     upstream::Desk,
@@ -152,9 +158,9 @@ pub fn play(
         .expect("a runtime without I/O needs nothing of the operating system");
     let (ended, recorder) = runtime.block_on(async {
         let world = World::build(spec, pulse.clone())?;
-        let reporter = world.reporter.clone();
-        let _warnings = warnings::listen(world.clock, reporter.clone());
-        Ok::<_, WorldError>((world.play(stop).await, reporter.recorder))
+        let recorder = world.recorder.clone();
+        let _warnings = warnings::listen(world.clock, recorder.clone());
+        Ok::<_, WorldError>((world.play(stop).await, recorder))
     })?;
     // Whatever still runs is dropped here, and may tell the recorder so.
     drop(runtime);
@@ -168,7 +174,7 @@ pub fn play(
 struct World<'a> {
     spec: &'a VirtualSpec,
     clock: RunClock,
-    reporter: Reporter,
+    recorder: Recorder,
     pulse: Pulse,
     instances: Arc<Instances>,
     updater: Updater,
@@ -186,26 +192,24 @@ impl<'a> World<'a> {
             .map(|load| keys::secrets(spec.seed, &load.name, load.keys.count))
             .collect();
         let engine = Arc::new(engine(scenario, spec.seed));
-        let reporter = Reporter {
-            recorder: Recorder::new(recording_setup(
-                scenario,
-                &spec.config,
-                (Timing::of(&clock, scenario.duration), Duration::ZERO),
-                &engine,
-                &keys,
-            )),
-            witness: spec.witness.clone(),
-        };
+        let recorder = Recorder::new(recording_setup(
+            scenario,
+            &spec.config,
+            (Timing::of(&clock, scenario.duration), Duration::ZERO),
+            &engine,
+            &keys,
+        ))
+        .watched_by(spec.witness.clone());
         let Models {
             store: store_latency,
             coingecko,
             service,
         } = Models::of(scenario, spec.seed);
-        let mut store = store(spec, clock, &reporter, store_latency, &keys)?;
+        let mut store = store(spec, clock, &recorder, store_latency, &keys)?;
         let mut upstream = upstream::upstream(Arc::new(Desk {
             engine,
             clock,
-            reporter: reporter.clone(),
+            recorder: recorder.clone(),
             latency: coingecko,
         }));
         let mut config = spec.config.clone();
@@ -219,7 +223,7 @@ impl<'a> World<'a> {
         let next_firing = NextFiring::new();
         let instance = |index: u32| {
             let process = format!("api-{index}");
-            let emf = RecordedEmf::new("api", clock, reporter.clone());
+            let emf = RecordedEmf::new("api", clock, recorder.clone());
             router(Arc::new(App::new(
                 config.clone(),
                 Arc::new(clock),
@@ -235,6 +239,7 @@ impl<'a> World<'a> {
             service_time: service,
             next_firing: next_firing.clone(),
             pulse: pulse.clone(),
+            count: AtomicU64::new(0),
         };
         let updater = Updater {
             config: config.clone(),
@@ -242,14 +247,14 @@ impl<'a> World<'a> {
             clock,
             store: Arc::clone(&store),
             upstream: upstream.clone(),
-            reporter: reporter.clone(),
+            recorder: recorder.clone(),
             next_firing,
             pulse: pulse.clone(),
         };
         Ok(Self {
             spec,
             clock,
-            reporter,
+            recorder,
             pulse,
             instances: Arc::new(instances),
             updater,
@@ -262,27 +267,23 @@ impl<'a> World<'a> {
         let end = self.clock.instant_of_wall(scenario.duration);
         let schedule = Schedule::of(&scenario.stack, self.spec.seed);
         let occasions = schedule.occasions(&scenario.faults, self.spec.seed, scenario.duration);
-        let mut parts = JoinSet::new();
+        let mut parts = Parts::default();
         // First the schedule, so that it fires before users act at the same instant.
-        parts.spawn(self.updater.clone().fire(occasions));
-        for load in 0..scenario.loads.len() {
-            parts.spawn(self.load(load, stop.clone()));
+        parts.begin("the schedule".to_owned(), self.updater.clone().fire(occasions));
+        for (index, load) in scenario.loads.iter().enumerate() {
+            parts.begin(format!("load `{}`", load.name), self.load(index, stop.clone()));
         }
         let played = async {
-            while let Some(ended) = parts.join_next().await {
-                ended.unwrap_or_else(|panic| Err(WorldError::Internal(panic.to_string())))?;
-            }
+            parts.end(end, ANSWER_TIMEOUT + DRAIN, &self.pulse).await?;
             tokio::time::sleep_until(end).await;
             Ok(())
         };
-        let drain = ANSWER_TIMEOUT + DRAIN;
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => Ended::Interrupted,
-            played = tokio::time::timeout_at(end + drain, played) => match played {
-                Ok(Ok(())) => Ended::Complete,
-                Ok(Err(error)) => Ended::Failed(error),
-                Err(_) => Ended::Failed(WorldError::LoadStuck(drain)),
+            played = played => match played {
+                Ok(()) => Ended::Complete,
+                Err(error) => Ended::Failed(error),
             },
         }
     }
@@ -304,20 +305,20 @@ impl<'a> World<'a> {
             symbols: symbols(&self.spec.config),
             timeout: ANSWER_TIMEOUT,
         };
-        let (reporter, pulse, clock) = (self.reporter.clone(), self.pulse.clone(), self.clock);
+        let (recorder, pulse, clock) = (self.recorder.clone(), self.pulse.clone(), self.clock);
         let tell = move |line| {
             pulse.beat(clock.now_us());
-            reporter.record(Event::Request { load, line });
+            recorder.record(Event::Request { load, line });
         };
         let instances: Arc<dyn Carry> = self.instances.clone();
         let playing = within::play(plan, instances, Arc::new(tell), stop);
-        let (reporter, name) = (self.reporter.clone(), scenario.loads[index].name.clone());
+        let (recorder, name) = (self.recorder.clone(), scenario.loads[index].name.clone());
         async move {
             let ended = playing.await.map_err(|error| WorldError::LoadFailed {
                 load: name,
                 message: error.to_string(),
             })?;
-            reporter.record(Event::LoadEnded {
+            recorder.record(Event::LoadEnded {
                 load,
                 sent: ended.sent,
                 dropped: ended.dropped,
@@ -332,14 +333,14 @@ impl<'a> World<'a> {
 fn store(
     spec: &VirtualSpec,
     clock: RunClock,
-    reporter: &Reporter,
+    recorder: &Recorder,
     latency: Modelled,
     keys: &[Vec<String>],
 ) -> Result<Arc<dyn Store>, WorldError> {
     let enabled = stored_keys(&spec.scenario, spec.seed, keys);
     let created_ms = spec.scenario.start.as_millisecond();
-    let reporter = reporter.clone();
-    let emit: Emit = Arc::new(move |event| reporter.record(event));
+    let recorder = recorder.clone();
+    let emit: Emit = Arc::new(move |event| recorder.record_for(asking::asker(&clock), event));
     match spec.store {
         StoreKind::Memory => {
             let store = MemoryStore::new(clock, latency, emit);

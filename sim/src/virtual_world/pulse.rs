@@ -58,6 +58,16 @@ impl Pulse {
         Running::new(&self.0.updating)
     }
 
+    /// The run waited in vain for these parts of it, until `within` after the scenario's end.
+    pub(super) fn deadlock(&self, within: Duration, waiting: String) -> WorldError {
+        WorldError::Deadlock {
+            within,
+            waiting,
+            open: self.0.open.load(Relaxed),
+            updating: self.0.updating.load(Relaxed),
+        }
+    }
+
     /// Waits until the run stands still, by real time: to be asked outside of it. A run that waits for nothing (a
     /// deadlock) ends by itself, as its clock goes on to its end; one that never stops to work does not.
     pub async fn still(&self) -> WorldError {
@@ -122,6 +132,6 @@ mod tests {
         let _request = pulse.request();
         drop(pulse.update());
         pulse.beat(90_000_000);
-        insta::assert_snapshot!(pulse.still().await, @"virtual time has stood still for 30s of real time, 90s after the scenario's start, with 1 requests and 0 updates under way: something in there works without end; nothing was judged");
+        insta::assert_snapshot!(pulse.still().await, @"virtual time has stood still for 30s of real time, 90s after the scenario's start, with 1 request and 0 updates under way: something in there works without end; nothing was judged");
     }
 }

@@ -6,8 +6,14 @@ use std::sync::Arc;
 use service::{App, coingecko::upstream::Upstream, config::Config, serve, store::Store};
 use tokio::task::JoinSet;
 
-use super::{Pulse, api::NextFiring, emf::RecordedEmf, reporter::Reporter, rng::SeededRng};
-use crate::{clock::RunClock, record::event::Event, schedule::Occasion, seed::Seed, world::WorldError};
+use super::{Pulse, api::NextFiring, emf::RecordedEmf, rng::SeededRng};
+use crate::{
+    clock::RunClock,
+    record::{Recorder, event::Event},
+    schedule::Occasion,
+    seed::Seed,
+    world::WorldError,
+};
 
 /// What every update is started with.
 #[derive(Clone, Debug)]
@@ -17,7 +23,7 @@ pub(super) struct Updater {
     pub(super) clock: RunClock,
     pub(super) store: Arc<dyn Store>,
     pub(super) upstream: Upstream,
-    pub(super) reporter: Reporter,
+    pub(super) recorder: Recorder,
     pub(super) next_firing: NextFiring,
     pub(super) pulse: Pulse,
 }
@@ -44,10 +50,10 @@ impl Updater {
             tokio::time::sleep_until(self.clock.instant_of_wall(occasion.at)).await;
             let (at_us, faults) = (self.clock.now_us(), occasion.faults);
             let Some(index) = occasion.index else {
-                self.reporter.record(Event::ScheduleSkipped { at_us, faults });
+                self.recorder.record(Event::ScheduleSkipped { at_us, faults });
                 continue;
             };
-            self.reporter
+            self.recorder
                 .record(Event::ScheduleFired { at_us, index, faults });
             running.spawn(self.clone().update(index));
             while let Some(ended) = running.try_join_next() {
@@ -65,7 +71,7 @@ impl Updater {
         let pulse = self.pulse;
         let _running = pulse.update();
         let process = format!("update-{index}");
-        let emf = RecordedEmf::new("update", self.clock, self.reporter.clone());
+        let emf = RecordedEmf::new("update", self.clock, self.recorder.clone());
         let app = App::new(
             self.config,
             Arc::new(self.clock),
@@ -75,7 +81,7 @@ impl Updater {
             Arc::new(emf),
         );
         let ended = serve::invoke_update(&app, None, &process).await;
-        self.reporter.record(Event::UpdateEnded {
+        self.recorder.record(Event::UpdateEnded {
             at_us: self.clock.now_us(),
             index,
             ok: ended.is_ok(),

@@ -7,12 +7,14 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use service::coingecko::upstream::{BoxError, Upstream, UpstreamBody, UpstreamRequest};
 
-use super::reporter::Reporter;
 use crate::{
     clock::RunClock,
     coingecko::{Engine, FakeAnswer, FakeRequest, Fate},
     latency::Modelled,
-    record::event::{Event, UpstreamCall},
+    record::{
+        Recorder,
+        event::{Event, UpstreamCall},
+    },
 };
 
 /// The engine with all that a call in process needs.
@@ -20,7 +22,7 @@ use crate::{
 pub(super) struct Desk {
     pub(super) engine: Arc<Engine>,
     pub(super) clock: RunClock,
-    pub(super) reporter: Reporter,
+    pub(super) recorder: Recorder,
     /// How long an answer takes when no fault delays it.
     pub(super) latency: Arc<Modelled>,
 }
@@ -84,7 +86,7 @@ impl Drop for OpenCall<'_> {
             faults: std::mem::take(&mut self.call.faults),
             ..self.call
         };
-        self.desk.reporter.record(Event::Upstream(call));
+        self.desk.recorder.record(Event::Upstream(call));
     }
 }
 

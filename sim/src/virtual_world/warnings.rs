@@ -13,26 +13,29 @@ use tracing_subscriber::{
     registry,
 };
 
-use super::reporter::Reporter;
-use crate::{clock::RunClock, record::event, world::logs::MESSAGE_CHARS};
+use crate::{
+    clock::RunClock,
+    record::{Recorder, event},
+    world::logs::MESSAGE_CHARS,
+};
 
 /// Records what is logged on this thread, until the guard is dropped.
-pub(super) fn listen(clock: RunClock, reporter: Reporter) -> DefaultGuard {
-    let layer = Warnings { clock, reporter };
+pub(super) fn listen(clock: RunClock, recorder: Recorder) -> DefaultGuard {
+    let layer = Warnings { clock, recorder };
     // The filter is global to the subscriber, so that lines below it cost one comparison.
     tracing::subscriber::set_default(registry().with(layer.with_filter(LevelFilter::WARN)))
 }
 
 struct Warnings {
     clock: RunClock,
-    reporter: Reporter,
+    recorder: Recorder,
 }
 
 impl<S: Subscriber> Layer<S> for Warnings {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut message = Message(String::new());
         event.record(&mut message);
-        self.reporter.record(event::Event::Log {
+        self.recorder.record(event::Event::Log {
             at_us: self.clock.now_us(),
             process: "service".to_owned(),
             level: event.metadata().level().to_string(),

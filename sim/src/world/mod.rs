@@ -98,10 +98,29 @@ pub enum WorldError {
     /// The fake CoinGecko could not be started.
     #[error("the fake CoinGecko is not usable: {0}")]
     CoinGecko(String),
+    /// What a part of a virtual play was waiting for did not come.
+    #[error(
+        "{within:?} of virtual time after the scenario's end {waiting} had not ended, with {} and {} under way: what they \
+         wait for never comes",
+        so_many(*open, "request"),
+        so_many(*updating, "update")
+    )]
+    Deadlock {
+        /// Virtual time since the scenario's end.
+        within: Duration,
+        /// The parts that had not ended, in words.
+        waiting: String,
+        /// Requests that were being answered.
+        open: u64,
+        /// Updates that ran.
+        updating: u64,
+    },
     /// Virtual time does not go on.
     #[error(
-        "virtual time has stood still for {within:?} of real time, {at:?} after the scenario's start, with {open} requests \
-         and {updating} updates under way: something in there works without end; nothing was judged"
+        "virtual time has stood still for {within:?} of real time, {at:?} after the scenario's start, with {} and {} under \
+         way: something in there works without end; nothing was judged",
+        so_many(*open, "request"),
+        so_many(*updating, "update")
     )]
     TimeStandsStill {
         /// Real time without a sign of life.
@@ -116,6 +135,10 @@ pub enum WorldError {
     /// A defect of the harness.
     #[error("the harness has a defect: {0}")]
     Internal(String),
+}
+
+fn so_many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// How a play ended.

@@ -2,8 +2,8 @@
 
 use scenarios::format::{
     Diagnostic, Diagnostics, FaultKind,
-    fault::CoinGeckoFault,
-    model::{Fault, Scenario},
+    fault::{CoinGeckoFault, Cut},
+    model::{ClockKind, Fault, Scenario},
 };
 
 use crate::judge;
@@ -11,15 +11,15 @@ use crate::judge;
 /// What is played so far, for messages.
 const PLAYED_KINDS: &str = "played are the coingecko kinds status, rate_limit, latency, hang and stale_data, and all kinds of schedule and clients";
 
-/// Checks a scenario against what the real-time world plays and what the judge measures.
+/// Checks a scenario against what the world of this clock plays and what the judge measures.
 ///
 /// # Errors
 /// Everything that cannot be honoured, each at its place.
-pub fn check(scenario: &Scenario) -> Result<(), Diagnostics> {
+pub fn check(scenario: &Scenario, clock: ClockKind) -> Result<(), Diagnostics> {
     let faults = scenario
         .faults
         .iter()
-        .filter_map(|fault| fault_problem(scenario, fault));
+        .filter_map(|fault| fault_problem(scenario, fault, clock));
     let checks = judge::diagnose(scenario)
         .err()
         .map(|problems| problems.0)
@@ -32,7 +32,7 @@ pub fn check(scenario: &Scenario) -> Result<(), Diagnostics> {
     }
 }
 
-fn fault_problem(scenario: &Scenario, fault: &Fault) -> Option<Diagnostic> {
+fn fault_problem(scenario: &Scenario, fault: &Fault, clock: ClockKind) -> Option<Diagnostic> {
     let played = match &fault.kind {
         FaultKind::CoinGecko(kind) => matches!(
             kind,
@@ -48,8 +48,26 @@ fn fault_problem(scenario: &Scenario, fault: &Fault) -> Option<Diagnostic> {
     if played {
         return None;
     }
+    if clock == ClockKind::Virtual && breaks_connections(&fault.kind) {
+        let message = "virtual time has no connections that this fault could break";
+        let help = format!("it needs --clock real, where it is not played yet; {PLAYED_KINDS}");
+        return Some(scenario.error_at(&fault.kind_span, message, Some(help)));
+    }
     let message = format!("this kind of {} fault is not played yet", fault.target());
     Some(scenario.error_at(&fault.kind_span, message, Some(PLAYED_KINDS.to_owned())))
+}
+
+/// Whether a fault does something to a TCP connection beneath HTTP.
+fn breaks_connections(kind: &FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::CoinGecko(
+            CoinGeckoFault::ConnectFail { .. }
+                | CoinGeckoFault::Truncated {
+                    how: Cut::Length | Cut::Chunked
+                }
+        )
+    )
 }
 
 #[cfg(test)]
@@ -60,13 +78,17 @@ mod tests {
 
     /// The problems of a small scenario with these lines at its end.
     fn problems_of(lines: &str) -> String {
+        problems_on(ClockKind::Real, lines)
+    }
+
+    fn problems_on(clock: ClockKind, lines: &str) -> String {
         let text = format!(
             "schema = 1\nname = \"t\"\nabout = \"t\"\nseed = 1\nstart = \"2026-03-02T00:00:00Z\"\nduration = \"10m\"\n\
              [[journey]]\nname = \"one\"\nget = [\"/prices/{{symbol}}\"]\nthink = \"1s\"\n\
              [[load]]\nname = \"all\"\nfor = \"10m\"\nusers = 1\nkeys = {{ count = 1 }}\n{lines}\n"
         );
         let scenario = parse("t.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
-        check(&scenario).map_or_else(|problems| problems.to_string(), |()| String::new())
+        check(&scenario, clock).map_or_else(|problems| problems.to_string(), |()| String::new())
     }
 
     #[test]
@@ -98,6 +120,30 @@ mod tests {
         21 | kind = "throttle"
            |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency, hang and stale_data, and all kinds of schedule and clients
         "#);
+    }
+
+    #[test]
+    fn faults_of_connections_are_refused_in_virtual_time_with_the_reason() {
+        let problems = |clock, kind: &str| {
+            let fault = "[[fault]]\nname = \"f\"\ntarget = \"coingecko\"\nat = \"1m\"\nfor = \"1m\"";
+            problems_on(clock, &format!("{fault}\n{kind}"))
+        };
+        let reset = "kind = \"connect_fail\"\nhow = \"reset\"";
+        insta::assert_snapshot!(problems(ClockKind::Virtual, reset), @r#"
+        error: virtual time has no connections that this fault could break
+           --> t.toml:21:8
+           |
+        21 | kind = "connect_fail"
+           |        ^^^^^^^^^^^^^^ it needs --clock real, where it is not played yet; played are the coingecko kinds status, rate_limit, latency, hang and stale_data, and all kinds of schedule and clients
+        "#);
+        let first = |clock, kind: &str| problems(clock, kind).lines().next().map(str::to_owned);
+        let no_connections = first(ClockKind::Virtual, reset);
+        for how in ["length", "chunked", "json"] {
+            let cut = format!("kind = \"truncated\"\nhow = \"{how}\"");
+            let said = first(ClockKind::Virtual, &cut);
+            assert_eq!(said == no_connections, how != "json", "{how}: {said:?}");
+            assert_ne!(first(ClockKind::Real, &cut), no_connections, "{how}");
+        }
     }
 
     #[test]

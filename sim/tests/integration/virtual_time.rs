@@ -58,7 +58,7 @@ fn a_play_that_is_checked_for_determinism_passes() {
 fn what_virtual_time_cannot_honour_is_refused_with_the_flag_that_would_work() {
     let folder = Folder::new();
     let Finished { code, stderr, .. } = folder.run(&["steady", "--store", "dynamodb-local"]);
-    insta::assert_snapshot!(stderr, @"error: `dynamodb-local` is outside this process, and in virtual time nothing may be: its answers take real time; add --clock real, or play with --store memory or --store embedded");
+    insta::assert_snapshot!(stderr, @"error: `dynamodb-local` is outside this process, and in virtual time nothing may be: its answers take real time; play with --store memory or --store embedded");
     assert_eq!(code, Some(2));
 }
 
