@@ -33,8 +33,8 @@ pub struct App {
     pub keys: Arc<KeyCache>,
     /// Process state: what the rate limiter remembers of previous windows.
     pub limiter: Arc<Limiter>,
-    /// What answers always say.
-    pub fixed: Arc<FixedHeaders>,
+    /// Header values that never change.
+    pub fixed_headers: Arc<FixedHeaders>,
     /// Process state: compressed bodies.
     pub bodies: Arc<EncodedBodies>,
 }
@@ -52,7 +52,7 @@ impl App {
     ) -> Self {
         Self {
             symbols: Arc::new(SymbolTable::new(config.supported_symbols.as_deref())),
-            fixed: Arc::new(FixedHeaders::new(config.rate_limit_per_minute, config.cache_ttl)),
+            fixed_headers: Arc::new(FixedHeaders::new(config.rate_limit_per_minute, config.cache_ttl)),
             config: Arc::new(config),
             clock,
             store,

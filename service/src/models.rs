@@ -195,7 +195,8 @@ pub struct HeldPrice {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(Arc<str>);
 
-/// Something for each of many keys. Hashed alike in every process; nobody can choose what a digest begins with.
+/// Something for each of many keys. Hashed alike in every process: whoever holds many keys could
+/// make them collide, but only keys that exist are ever kept, and those we give out.
 pub type ByKey<T> = HashMap<KeyId, T, BuildHasherDefault<DefaultHasher>>;
 
 impl Hash for KeyId {

@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn shares_fall_and_make_a_whole() {
         for dist in [Popularity::Uniform, Popularity::Zipf { s: 0.7 }] {
-            // As many keys as a load can have: each share must not cost another look at all of them.
+            // As many as a load may have: each share must not cost another look at all of them.
             let shares: Vec<f64> = shares(dist, 100_000).collect();
             assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{dist:?}");
             assert!(shares.is_sorted_by(|a, b| a >= b), "{dist:?}");

@@ -12,6 +12,9 @@ use super::written::{At, OneOrMany, PerTime, Raw};
 /// Most users of a load: each is held in memory for as long as it lasts.
 const MAX_USERS: u32 = 100_000;
 
+/// Most API keys of one load: each is made and stored before the run.
+const MAX_KEYS: u32 = 100_000;
+
 /// Most arrivals a second of a load: those of a second are drawn at once.
 const MAX_RATE: f64 = 1e6;
 
@@ -192,6 +195,15 @@ fn rates(checker: &mut Checker<'_>, raw: &At<OneOrMany<PerTime>>) -> Option<Shap
 
 fn keys(checker: &mut Checker<'_>, raw: &RawKeys) -> Option<KeyPool> {
     let count = checker.at_least_one(&raw.count, "`keys.count`");
+    if raw.count.value > MAX_KEYS {
+        let message = format!("a load has at most {MAX_KEYS} keys");
+        checker.error(
+            &raw.count.range,
+            message,
+            "lower it, or spread the keys over several loads",
+        );
+        return None;
+    }
     let dist = popularity(checker, raw.dist, raw.s.as_ref());
     Some(KeyPool {
         count: count?,

@@ -23,6 +23,9 @@ const MAX_TAGS: usize = 64;
 
 /// Carries requests.
 pub(crate) trait Transport: Send {
+    /// Whether answers are read as slowly as a request says; else who is slow pauses when the answer has been told of.
+    const READS_SLOWLY: bool = true;
+
     /// Sends a GET and waits for the answer, no longer than the plan allows.
     fn get<'a>(&'a mut self, request: Outgoing<'a>) -> impl Future<Output = Exchange> + Send;
 }
@@ -128,6 +131,17 @@ struct Visit<'a, T> {
     pace: Pace,
     /// When its last request was sent.
     sent_us: Option<u64>,
+}
+
+/// A request that was sent.
+struct Sent<'a> {
+    due_us: u64,
+    sent_us: u64,
+    key: Option<u32>,
+    target: u16,
+    path: &'a str,
+    wanted: &'a Wanted,
+    repeat: bool,
 }
 
 /// What a 429 says about coming back.
@@ -243,36 +257,64 @@ impl<T: Transport> Visit<'_, T> {
         play.in_flight.fetch_add(1, Ordering::Relaxed);
         let exchange = self.transport.get(request).await;
         play.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let mut line = RequestLine {
+        let sent = Sent {
             due_us: match self.pace {
                 Pace::Closed => sent_us,
                 Pace::Open { .. } => due_us.min(sent_us),
             },
             sent_us,
+            key,
+            target,
+            path,
+            wanted,
+            repeat,
+        };
+        let (refused, read) = self.answered(&sent, exchange, upset.as_deref())?;
+        let slow = upset.as_ref().and_then(|upset| upset.slow.as_ref());
+        if let Some(slow) = slow.filter(|_| !T::READS_SLOWLY) {
+            Box::pin(slow.pause(read)).await;
+        }
+        Some(refused)
+    }
+
+    /// Tells of a request and what became of it. Gives whether it was refused, and the size of the body; `None` when it
+    /// was not sent.
+    fn answered(
+        &mut self,
+        sent: &Sent<'_>,
+        exchange: Exchange,
+        upset: Option<&Upset>,
+    ) -> Option<(Option<Refused>, usize)> {
+        let (play, wanted) = (self.play, sent.wanted);
+        let mut line = RequestLine {
+            due_us: sent.due_us,
+            sent_us: sent.sent_us,
             answered_us: play.clock.now_us(),
             journey: self.route.index,
             user: self.visitor.number,
-            key,
-            target,
+            key: sent.key,
+            target: sent.target,
             route: Cow::Borrowed(wanted.route),
-            owed: if wanted.needs_key() && key.is_none() {
+            owed: if wanted.needs_key() && sent.key.is_none() {
                 401
             } else {
                 wanted.owed
             },
             asked: Arc::clone(&wanted.asked),
-            repeat,
+            repeat: sent.repeat,
             faults: std::mem::take(&mut self.visitor.hurried),
             ..RequestLine::default()
         };
-        if let Some(upset) = &upset {
+        if let Some(upset) = upset {
             line.slow_us = upset.slow.as_ref().map_or(0, SlowRead::paused_us);
             line.faults.extend(&upset.faults);
         }
+        let mut read = 0;
         match exchange {
             Exchange::Answered(answer) => {
+                read = answer.body.len();
                 if self.route.journey.revalidate {
-                    self.visitor.remember(path, &answer);
+                    self.visitor.remember(sent.path, &answer);
                 }
                 play.reader.read(&answer, &mut line);
                 line.number = answer.number;
@@ -287,7 +329,7 @@ impl<T: Transport> Visit<'_, T> {
             retry_after: line.retry_after_s.map(|s| Duration::from_secs(s.into())),
         });
         play.tell(line);
-        Some(refused)
+        Some((refused, read))
     }
 
     /// The headers of a request, and what the faults of users make of it.

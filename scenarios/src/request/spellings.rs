@@ -22,7 +22,7 @@ const SYMBOL: &[u8] = br#"{"symbol":""#;
 /// Spellings known of one coin, and of ends: several processes answer, some of them with older prices.
 const KNOWN: usize = 4;
 
-/// Coins known at most. There are no more in any scenario; beyond it, all are forgotten.
+/// Coins known before a body is learned, at most: else all are forgotten first. No scenario has more.
 const COINS: usize = 1024;
 
 /// What the body of a 200 says.
@@ -97,7 +97,7 @@ impl Spellings {
             }
         }
         if document.unavailable.is_empty()
-            && let Some((_, end)) = items.last().and_then(|(last, _)| body.rsplit_once(last.get()))
+            && let Some(end) = items.last().and_then(|(last, _)| behind(body, last.get()))
             && self.ends.iter().all(|known| **known != *end.as_bytes())
         {
             keep(&mut self.ends, end.as_bytes().into());
@@ -107,6 +107,12 @@ impl Spellings {
             unavailable: document.unavailable.into_iter().map(Cow::into_owned).collect(),
         })
     }
+}
+
+/// What follows `part`, a piece of `whole` itself and not of a text like it.
+fn behind<'a>(whole: &'a str, part: &str) -> Option<&'a str> {
+    let begins = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    whole.get(begins + part.len()..)
 }
 
 fn keep<T>(known: &mut VecDeque<T>, new: T) {
@@ -202,6 +208,15 @@ mod tests {
         ] {
             assert!(spellings.known(broken.as_bytes()).is_none(), "{broken}");
         }
+    }
+
+    #[test]
+    fn an_end_is_what_follows_the_items_and_not_a_text_like_them() {
+        let mut spellings = Spellings::default();
+        let btc = item("BTC", 1);
+        spellings.read(format!(r#"{{"data":[{btc}],"extra":{btc}}}"#).as_bytes());
+        let broken = format!(r#"{{"data":[{btc}}}"#);
+        assert!(spellings.read(broken.as_bytes()).is_none());
     }
 
     #[test]

@@ -45,10 +45,12 @@ impl fmt::Debug for Carrier {
 }
 
 impl Transport for Carrier {
+    // An answer is all there at once, and told of at once: what it was worth is known of that instant.
+    const READS_SLOWLY: bool = false;
+
     /// No `async fn`: what is given here need not be kept for as long as the answer takes.
     fn get<'a>(&'a mut self, request: Outgoing<'a>) -> impl Future<Output = Exchange> + Send {
         let place = self.room.as_ref().map(|room| room.try_acquire());
-        let slow = request.slow;
         let carried = (!matches!(place, Some(Err(_)))).then(|| {
             let carried = self.carry.get(request.target, request.path, request.headers);
             tokio::time::timeout(self.timeout, carried)
@@ -58,11 +60,7 @@ impl Transport for Carrier {
             let Some(carried) = carried else {
                 return Exchange::NoRoom;
             };
-            let exchange = carried.await.unwrap_or(Exchange::Failed(NoAnswer::Timeout));
-            if let (Exchange::Answered(answer), Some(slow)) = (&exchange, slow) {
-                Box::pin(slow.pause(answer.body.len())).await;
-            }
-            exchange
+            carried.await.unwrap_or(Exchange::Failed(NoAnswer::Timeout))
         }
     }
 }

@@ -112,7 +112,7 @@ async fn exchange(
         .await
         .map_err(|error| store_problem(&error))?;
     telemetry.metrics.consumed += verdict.consumed;
-    headers::quota(common, &app.fixed, verdict.outcome);
+    headers::quota(common, &app.fixed_headers, verdict.outcome);
     if let Outcome::Refused { retry_after } = verdict.outcome {
         telemetry.metrics.rate_limited = true;
         return Err(Problem::RateLimitExceeded { retry_after });
@@ -151,7 +151,7 @@ fn respond(
     let age_ms = (now.0 - oldest.0).max(0);
     metrics.oldest_price_age_s = Some(age_ms as f64 / 1000.0);
     common.insert(header::AGE, HeaderValue::from(age_ms / 1000));
-    app.fixed.cache_control(common);
+    app.fixed_headers.cache_control(common);
     let prices = lookup.found.iter().map(|quote| &*quote.price);
     let body = transformers::answer(prices, &lookup.unavailable);
     let tag = ContentTag::of(&body);

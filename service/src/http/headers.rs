@@ -73,7 +73,7 @@ impl Worst {
     }
 }
 
-/// Headers that are the same in every answer of a process.
+/// Headers whose values are the same for the life of a process, in whichever answers they stand.
 #[derive(Clone, Debug)]
 pub struct FixedHeaders {
     policy: HeaderValue,

@@ -123,10 +123,11 @@ impl<'a> Search<'a> {
     }
 
     /// Whether the lease is to be asked for although it was seen held, since that was some time ago and its holder
-    /// may have given it back early. Who watches the holder knows without.
+    /// may have given it back early. Who watches the holder knows without; and a store that just failed us is left alone.
     fn should_ask_again(&self, known: &KnownLease, prospect: Prospect) -> bool {
-        let is_news = cache::is_within(known.learned_at, self.app.clock.now(), READ_LAG * 2);
-        matches!(prospect, Prospect::Held { .. }) && !is_news && self.has_something(&known.item)
+        let now = self.app.clock.now();
+        let may_ask = known.paused_until <= now && !cache::is_within(known.learned_at, now, READ_LAG * 2);
+        matches!(prospect, Prospect::Held { .. }) && may_ask && self.has_something(&known.item)
     }
 
     /// Whether some coin is not fresh, and the store may know more of it than we do.
@@ -239,9 +240,9 @@ impl<'a> Search<'a> {
             Role::Leader => (Tier::StoredStale, Tier::StoredMiss),
             Role::Follower => (Tier::CollapsedStale, Tier::CollapsedMiss),
         };
-        self.lookup.collapsed |= role == Role::Follower;
         match ended {
             Ended::Refreshed(_) | Ended::Failed(_) => {
+                self.lookup.collapsed |= role == Role::Follower;
                 self.recall(stale, gone);
                 Ok(Next::Settle)
             }

@@ -190,6 +190,25 @@ async fn a_lease_seen_held_is_asked_for_again_before_it_runs_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_seen_held_is_left_alone_while_the_store_fails() {
+    let rig = stale().await;
+    let other = rig.another();
+    rig.coingecko.set([all("101", 290).after(s(4))]);
+    let holder = tokio::spawn(async move { update::run(&other, None).await });
+    sleep(ms(10)).await;
+    assert_eq!(shown(&rig.get("BTC").await), "BTC=100 RevalidatingElsewhere");
+    sleep(s(2)).await;
+    rig.store.fault("acquire", &[Fault::Down, Fault::Down]);
+    rig.get("BTC").await;
+    assert!(rig.store.take_log().contains(&"acquire"), "it is asked for again");
+    for _ in 0..3 {
+        assert_eq!(shown(&rig.get("BTC").await), "BTC=100 RevalidatingElsewhere");
+    }
+    assert!(!rig.store.take_log().contains(&"acquire"), "for a second");
+    holder.await.expect("not aborted").expect("stored");
+}
+
+#[tokio::test(start_paused = true)]
 async fn at_the_wait_bound_the_refresh_is_cut_and_the_lease_released_before_the_answer() {
     let rig = stale().await;
     rig.coingecko.set([Reply::hang()]);

@@ -191,7 +191,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "DIR", default_value = "target/sim")]
     pub out: PathBuf,
     /// How long each step lasts, seconds; all of it takes at most a minute
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=4))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3))]
     pub seconds: u64,
 }
 

@@ -156,7 +156,8 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
         }
     }
     if args.twin && problems.is_empty() && !plays.iter().any(|play| play.twin) {
-        let names: Vec<&str> = plays.iter().map(|play| play.scenario.name.as_str()).collect();
+        let mut names: Vec<&str> = plays.iter().map(|play| play.scenario.name.as_str()).collect();
+        names.dedup();
         problems.push(format!(
             "error: {}: there are no faults that a twin could be without; leave --twin out",
             names.join(", ")

@@ -82,6 +82,9 @@ impl PriceLedger {
                         self.traced(*index, fetched, &mut answer);
                     }
                 }
+                let is_there =
+                    |place: &Option<usize>| self.was_servable(*place, line.answered_us + 1, line.answered_us);
+                answer.flags.set(Flags::NOTHING, !asked.iter().all(is_there));
             }
             _ => answer.flags.set(Flags::NOTHING, true),
         }

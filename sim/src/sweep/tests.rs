@@ -23,8 +23,9 @@ rate_limit = "10/min"
 name = "list"
 get = ["/prices?symbols={symbols:3}"]
 [[journey]]
-name = "one"
-get = ["/prices/{symbol}"]
+name = "twice"
+get = ["/prices/BTC", "/prices/BTC"]
+think = "20s"
 revalidate = true
 [[load]]
 name = "users"

@@ -273,8 +273,10 @@ impl<'a> World<'a> {
         for (index, load) in scenario.loads.iter().enumerate() {
             parts.begin(format!("load `{}`", load.name), self.load(index, stop.clone()));
         }
+        // An update that began just before the end may hold its lease that long.
+        let last = ANSWER_TIMEOUT.max(self.updater.config.update_lease());
         let played = async {
-            parts.end(end, ANSWER_TIMEOUT + DRAIN, &self.pulse).await?;
+            parts.end(end, last + DRAIN, &self.pulse).await?;
             tokio::time::sleep_until(end).await;
             Ok(())
         };

@@ -56,7 +56,8 @@ pub enum CompressError {
     /// More requests a second than can be served.
     #[error(
         "--compress {factor} is too fast: {peak_rate:.1} requests/s become {real_rate:.0} requests/s, more than the \
-         {servable_rate:.0} requests/s counted on; the largest usable factor is {largest}"
+         {servable_rate:.0} requests/s counted on; the largest usable factor is {largest} (a faster machine is measured by \
+         `calibrate`, and told of by --calibration)"
     )]
     Rate {
         /// What was asked for.
@@ -72,8 +73,8 @@ pub enum CompressError {
     },
     /// Even uncompressed there are more requests a second than can be served.
     #[error(
-        "the load peaks at {peak_rate:.0} requests/s, more than the {servable_rate:.0} requests/s counted on; lower \
-         its rate"
+        "the load peaks at {peak_rate:.1} requests/s, more than the {servable_rate:.1} requests/s counted on; lower \
+         its rate, or measure this machine by `calibrate` and name the file with --calibration"
     )]
     TooMuch {
         /// Requests per second.
