@@ -1,6 +1,6 @@
 //! The JSON of a 200, written field by field.
 
-use super::catalogue::Coin;
+use super::catalogue::{Coin, platform};
 use super::currencies::{self, Currency};
 use super::errors::ErrorAnswer;
 use super::lookup::named;
@@ -64,12 +64,24 @@ pub(super) fn supported_vs_currencies() -> Body {
 }
 
 /// `/coins/list`
-pub(super) fn coins_list(market: &Market) -> Body {
-    let coins = market.catalogue().coins().iter().map(|coin| {
+pub(super) fn coins_list(market: &Market, query: &Query) -> Body {
+    let coins = if query.get("status") == Some("inactive") {
+        market.catalogue().inactive()
+    } else {
+        market.catalogue().coins()
+    };
+    let coins = coins.iter().map(|coin| {
         let mut item = Object::new();
         item.text("id", &coin.id)
             .text("symbol", &coin.symbol)
             .text("name", &coin.name);
+        if query.flag("include_platform") {
+            let mut platforms = Object::new();
+            if let Some((platform, address)) = platform(coin) {
+                platforms.text(platform, &address);
+            }
+            item.raw("platforms", &platforms.close());
+        }
         item.close()
     });
     Body::from(format!("[{}]", coins.collect::<Vec<_>>().join(",")))
@@ -98,6 +110,10 @@ pub(super) fn simple_price(market: &Market, query: &Query, moment: Moment) -> Re
         let mut fields = Object::new();
         for currency in &currencies {
             let name = currency.name;
+            if !coin.traded {
+                untraded(&mut fields, query, name);
+                continue;
+            }
             fields.raw(name, &numbers::price(quote.price * currency.rate, precision));
             if query.flag("include_market_cap") {
                 fields.raw(
@@ -139,6 +155,20 @@ pub(super) fn simple_price(market: &Market, query: &Query, moment: Moment) -> Re
     })
 }
 
+/// What is said of a coin that has no price: that it has none.
+fn untraded(fields: &mut Object, query: &Query, currency: &str) {
+    fields.raw(currency, "null");
+    for (parameter, member) in [
+        ("include_market_cap", "market_cap"),
+        ("include_24hr_vol", "24h_vol"),
+        ("include_24hr_change", "24h_change"),
+    ] {
+        if query.flag(parameter) {
+            fields.raw(&format!("{currency}_{member}"), "null");
+        }
+    }
+}
+
 /// A JSON object in the making.
 pub(super) struct Object(String);
 
@@ -169,6 +199,6 @@ impl Object {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

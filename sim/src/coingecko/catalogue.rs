@@ -26,6 +26,8 @@ pub struct Coin {
     pub max_supply: Option<f64>,
     /// Its one category.
     pub category: Category,
+    /// Whether anybody trades it. A coin that nobody does is listed and has no price.
+    pub traded: bool,
 }
 
 impl Coin {
@@ -66,6 +68,8 @@ impl Category {
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     coins: Vec<Coin>,
+    /// No longer listed: only `/coins/list?status=inactive` knows them.
+    inactive: Vec<Coin>,
     by_id: BTreeMap<String, usize>,
     /// Upper-case symbol → id, for the service's own names of coins.
     supported: BTreeMap<String, usize>,
@@ -85,8 +89,12 @@ impl Catalogue {
             )
         });
         let mut by_id: BTreeMap<String, Coin> = BTreeMap::new();
-        for coin in supported.chain(ambiguous).chain(invented) {
+        let others = OTHERS.iter().map(|(symbol, id, name)| coin(symbol, id, name));
+        for coin in supported.chain(ambiguous).chain(others).chain(invented) {
             by_id.entry(coin.id.clone()).or_insert(coin);
+        }
+        for id in UNTRADED {
+            by_id.entry(id.to_owned()).and_modify(|coin| coin.traded = false);
         }
         let coins: Vec<Coin> = by_id.into_values().collect();
         let by_id: BTreeMap<String, usize> = coins
@@ -98,11 +106,18 @@ impl Catalogue {
             .iter()
             .filter_map(|(symbol, id, _)| Some((symbol.to_ascii_uppercase(), *by_id.get(*id)?)))
             .collect();
+        let inactive = INACTIVE.iter().map(|(symbol, id, name)| coin(symbol, id, name));
         Self {
             coins,
+            inactive: inactive.collect(),
             by_id,
             supported,
         }
+    }
+
+    /// Coins that were delisted, and ids under which coins were listed before they were renamed.
+    pub fn inactive(&self) -> &[Coin] {
+        &self.inactive
     }
 
     /// Every coin, by ascending id.
@@ -150,6 +165,32 @@ const AMBIGUOUS: [(&str, &str, &str); 9] = [
     ("axl", "axl-inu", "AXL INU"),
 ];
 
+/// Coins that the service does not support, for what the fake needs them for: a target currency, the new name of a
+/// coin, coins on a platform, coins without a price.
+const OTHERS: [(&str, &str, &str); 4] = [
+    ("yfi", "yearn-finance", "yearn.finance"),
+    ("pol", "polygon-ecosystem-token", "POL (ex-MATIC)"),
+    ("prv", "preview-sample", "Preview Sample"),
+    ("idl", "idle-sample", "Idle Sample"),
+];
+
+/// Those that nobody trades.
+const UNTRADED: [&str; 2] = ["preview-sample", "idle-sample"];
+
+/// No longer listed: a coin that was renamed, under its old id, and two that were delisted.
+const INACTIVE: [(&str, &str, &str); 3] = [
+    ("dls", "delisted-sample", "Delisted Sample"),
+    ("gone", "gone-sample", "Gone Sample"),
+    ("matic", "matic-network", "Polygon"),
+];
+
+/// Where a coin lives when it has no chain of its own, with what looks like the address of its contract there.
+pub fn platform(coin: &Coin) -> Option<(&'static str, String)> {
+    let address = || format!("0x{:016x}{:016x}{:08x}", coin.number, coin.number.rotate_left(21), coin.number >> 32);
+    let is_token = coin.category != Category::Other || coin.id.starts_with("sample-coin-") || coin.id == "yearn-finance";
+    (is_token && coin.id != "dogecoin").then(|| ("ethereum", address()))
+}
+
 fn coin(symbol: &str, id: &str, name: &str) -> Coin {
     let number = fnv1a(id);
     let known = MAGNITUDES.iter().find(|(known, ..)| *known == id);
@@ -176,6 +217,7 @@ fn coin(symbol: &str, id: &str, name: &str) -> Coin {
         supply,
         max_supply,
         category,
+        traded: true,
     }
 }
 
@@ -212,7 +254,7 @@ const STABLE: [&str; 8] = [
 const MEME: [&str; 6] = ["dogecoin", "shiba-inu", "pepe", "bonk", "floki", "dogwifcoin"];
 
 /// id, price in US dollars, supply, maximum supply (0 = none).
-const MAGNITUDES: [(&str, f64, f64, f64); 80] = [
+const MAGNITUDES: [(&str, f64, f64, f64); 81] = [
     ("aave", 250.0, 15.2e6, 16e6),
     ("algorand", 0.21, 8.7e9, 10e9),
     ("apecoin", 0.62, 8e8, 1e9),
@@ -293,6 +335,7 @@ const MAGNITUDES: [(&str, f64, f64, f64); 80] = [
     ("uniswap", 6.4, 6e8, 1e9),
     ("usd-coin", 1.0, 6.1e10, 0.0),
     ("vechain", 0.026, 8.6e10, 8.67e10),
+    ("yearn-finance", 5_200.0, 33_800.0, 36_666.0),
 ];
 
 #[cfg(test)]

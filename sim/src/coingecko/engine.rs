@@ -8,6 +8,7 @@ use http::{HeaderMap, Method};
 use scenarios::format::fault::Freeze;
 
 use super::answers::{self, Body, Moment, Object};
+use super::coin;
 use super::errors::ErrorAnswer;
 use super::headers::{self, Headers, Stamp};
 use super::limits::{self, Book, Caller, KeyRing, Terms};
@@ -241,7 +242,7 @@ impl Engine {
             "/simple/supported_vs_currencies" => Ok(routed(answers::supported_vs_currencies(), 30_000)),
             "/coins/markets" => markets::coins_markets(&self.market, query, markets)
                 .map(|body| routed(body, markets.fresh_ms)),
-            "/coins/list" => Ok(routed(answers::coins_list(&self.market), 5 * MINUTE_MS)),
+            "/coins/list" => Ok(routed(answers::coins_list(&self.market, query), 5 * MINUTE_MS)),
             "/key" => match caller {
                 Caller::Key(_) => Ok(Routed {
                     body: key(terms, book.spent(caller)),
@@ -251,10 +252,13 @@ impl Engine {
                 Caller::Keyless => Err(ErrorAnswer::key_missing(now_ms)),
             },
             other => match other.strip_prefix("/coins/") {
-                Some(id) if self.market.catalogue().by_id(id).is_some() => {
-                    Err(ErrorAnswer::not_played(other))
+                Some(id) if !id.is_empty() && !id.contains('/') => {
+                    let known = self.market.catalogue().by_id(id);
+                    let moment = when.moment(MINUTE_MS);
+                    known
+                        .map(|coin| routed(coin::coin(&self.market, coin, query, moment), MINUTE_MS))
+                        .ok_or_else(ErrorAnswer::coin_not_found)
                 }
-                Some(id) if !id.is_empty() && !id.contains('/') => Err(ErrorAnswer::coin_not_found()),
                 _ => Err(ErrorAnswer::wrong_path()),
             },
         }

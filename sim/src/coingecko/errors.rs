@@ -69,15 +69,6 @@ impl ErrorAnswer {
         )
     }
 
-    /// 501, of the fake's own: CoinGecko would answer here, the fake does not play it.
-    pub fn not_played(path: &str) -> Self {
-        let path = serde_json::Value::from(path);
-        Self::app(
-            501,
-            format!(r#"{{"error":"the fake CoinGecko does not play this path","path":{path}}}"#),
-        )
-    }
-
     /// 429: too many calls in this minute. The body has 187 bytes.
     pub fn rate_limited(retry_after_s: Option<u32>) -> Self {
         let body = concat!(
@@ -229,7 +220,6 @@ mod tests {
         insta::assert_snapshot!(shown(&ErrorAnswer::invalid_vs_currency()), @r#"400 {"error":"invalid vs_currency"}"#);
         insta::assert_snapshot!(shown(&ErrorAnswer::coin_not_found()), @r#"404 {"error":"coin not found"}"#);
         insta::assert_snapshot!(shown(&ErrorAnswer::wrong_path()), @r#"404 {"error":"Incorrect path. Please check https://www.coingecko.com/api/"}"#);
-        insta::assert_snapshot!(shown(&ErrorAnswer::not_played("/coins/\"x")), @r#"501 {"error":"the fake CoinGecko does not play this path","path":"/coins/\"x"}"#);
     }
 
     #[test]

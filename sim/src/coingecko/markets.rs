@@ -61,22 +61,31 @@ pub(super) fn coins_markets(market: &Market, query: &Query, moment: Moment) -> R
 struct Row<'a> {
     coin: &'a Coin,
     quote: Quote,
-    rank: usize,
+    rank: Option<usize>,
 }
 
-/// Every coin, by market capitalisation, highest first.
+/// A coin's place by market capitalisation, from 1; none for one that nobody trades.
+pub(super) fn rank(market: &Market, coin: &Coin, moment: Moment) -> Option<usize> {
+    let rows = ranked(market, moment);
+    rows.iter().find(|row| row.coin.id == coin.id)?.rank
+}
+
+/// Every coin, by market capitalisation, highest first; those that nobody trades last.
 fn ranked(market: &Market, moment: Moment) -> Vec<Row<'_>> {
     let coins = market.catalogue().coins().iter();
     let mut rows: Vec<Row<'_>> = coins
         .map(|coin| Row {
             coin,
             quote: moment.quote(market, coin),
-            rank: 0,
+            rank: None,
         })
         .collect();
-    rows.sort_by(|a, b| b.quote.market_cap.total_cmp(&a.quote.market_cap));
+    rows.sort_by(|a, b| {
+        let cap = b.quote.market_cap.total_cmp(&a.quote.market_cap);
+        b.coin.traded.cmp(&a.coin.traded).then(cap)
+    });
     for (index, row) in rows.iter_mut().enumerate() {
-        row.rank = index + 1;
+        row.rank = row.coin.traded.then_some(index + 1);
     }
     rows
 }
@@ -137,6 +146,12 @@ impl View<'_> {
 
     /// Price, worth and volume, and what became of them within a day.
     fn today(&self, item: &mut Object, Row { coin, quote, rank }: &Row<'_>) {
+        if !coin.traded {
+            for name in TODAY {
+                item.raw(name, "null");
+            }
+            return;
+        }
         let rate = self.currency.rate;
         let (price, day_ago) = (
             quote.price * rate,
@@ -148,7 +163,7 @@ impl View<'_> {
         let percentage = |from, to| numbers::percentage(change(from, to));
         item.raw("current_price", &numbers::price(price, self.precision))
             .raw("market_cap", &plain(cap))
-            .raw("market_cap_rank", &rank.to_string())
+            .raw("market_cap_rank", &rank.map_or_else(null, |rank| rank.to_string()))
             .raw("fully_diluted_valuation", &plain(diluted))
             .raw("total_volume", &plain(quote.volume * rate))
             .raw("high_24h", &numbers::price(high * rate, self.precision))
@@ -161,9 +176,14 @@ impl View<'_> {
 
     /// The highest and the lowest price of all times.
     fn ever(&self, item: &mut Object, Row { coin, quote, .. }: &Row<'_>) {
+        if !coin.traded {
+            for name in EVER {
+                item.raw(name, "null");
+            }
+            return;
+        }
         let (low, high) = self.market.bounds_usd(coin);
-        let high_ms = EXTREMES_FROM_MS + (coin.number % 50_000_000_000) as i64;
-        let low_ms = EXTREMES_FROM_MS - (coin.number % 90_000_000_000) as i64;
+        let (low_ms, high_ms) = extremes_ms(coin);
         item.raw("ath", &plain(high * self.currency.rate))
             .raw(
                 "ath_change_percentage",
@@ -182,17 +202,23 @@ impl View<'_> {
     fn extras(&self, item: &mut Object, Row { coin, quote, rank }: &Row<'_>) {
         let (market, rate) = (self.market, self.currency.rate);
         if self.query.flag("include_rehypothecated") {
-            item.raw("market_cap_rank_with_rehypothecated", &rank.to_string());
+            let rank = rank.map_or_else(null, |rank| rank.to_string());
+            item.raw("market_cap_rank_with_rehypothecated", &rank);
         }
         if self.query.flag("sparkline") {
             let hours = (0..168)
                 .rev()
                 .map(|hours| market.usd(coin, self.at_ms - hours * HOUR_MS) * rate);
+            let hours = hours.filter(|_| coin.traded);
             let week: Vec<String> = hours.map(numbers::float).collect();
             item.raw("sparkline_in_7d", &format!(r#"{{"price":[{}]}}"#, week.join(",")));
         }
         let spans = self.query.list("price_change_percentage");
         for (name, hours) in CHANGE_SPANS.iter().filter(|(name, _)| spans.contains(name)) {
+            if !coin.traded {
+                item.raw(&format!("price_change_percentage_{name}_in_currency"), "null");
+                continue;
+            }
             let then_ms = self.at_ms - hours * HOUR_MS;
             let then = market.usd(coin, then_ms) * self.currency.rate_at(market, then_ms);
             let member = format!("price_change_percentage_{name}_in_currency");
@@ -201,12 +227,42 @@ impl View<'_> {
     }
 }
 
+/// When a coin was at its lowest and at its highest of all times, Unix milliseconds.
+pub(super) fn extremes_ms(coin: &Coin) -> (i64, i64) {
+    let low_ms = EXTREMES_FROM_MS - (coin.number % 90_000_000_000) as i64;
+    let high_ms = EXTREMES_FROM_MS + (coin.number % 50_000_000_000) as i64;
+    (low_ms, high_ms)
+}
+
+/// The members of `today`, and of `ever`.
+const TODAY: [&str; 11] = [
+    "current_price",
+    "market_cap",
+    "market_cap_rank",
+    "fully_diluted_valuation",
+    "total_volume",
+    "high_24h",
+    "low_24h",
+    "price_change_24h",
+    "price_change_percentage_24h",
+    "market_cap_change_24h",
+    "market_cap_change_percentage_24h",
+];
+const EVER: [&str; 6] = [
+    "ath",
+    "ath_change_percentage",
+    "ath_date",
+    "atl",
+    "atl_change_percentage",
+    "atl_date",
+];
+
 fn plain(value: f64) -> String {
     numbers::price(value, Precision::Default)
 }
 
 /// Lowest and highest price of the last 24 hours, by half hours.
-fn range_24h(market: &Market, coin: &Coin, at: i64) -> (f64, f64) {
+pub(super) fn range_24h(market: &Market, coin: &Coin, at: i64) -> (f64, f64) {
     (0..=48)
         .map(|half_hours| market.usd(coin, at - half_hours * HOUR_MS / 2))
         .fold((f64::INFINITY, 0.0), |(low, high), price| {
@@ -215,7 +271,7 @@ fn range_24h(market: &Market, coin: &Coin, at: i64) -> (f64, f64) {
 }
 
 /// What an early buyer of Ether has made of it; `null` for all others.
-fn roi(coin: &Coin, quote: &Quote) -> String {
+pub(super) fn roi(coin: &Coin, quote: &Quote) -> String {
     if coin.id != "ethereum" {
         return null();
     }

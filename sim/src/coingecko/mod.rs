@@ -3,7 +3,7 @@
 //! - [`engine`]: `(request, now) → answer`, without sockets, sleeps or clocks of its own
 //! - [`catalogue`], [`market`], [`numbers`]: which coins there are, what they cost when, how numbers are written
 //! - [`query`], [`lookup`], [`currencies`]: what was asked for
-//! - [`answers`], [`markets`]: the JSON of a 200
+//! - [`answers`], [`markets`], [`mod@coin`]: the JSON of a 200
 //! - [`errors`], [`headers`]: everything else that is sent
 //! - [`limits`]: plans, keys, minute windows, monthly credits
 //! - [`publication`]: what was true when, for the judge
@@ -14,12 +14,14 @@
 //!
 //! What nobody has captured is assumed: the default rounding of prices, the key of a coin found by name or symbol
 //! (what was asked for), `per_page` above 250 (250), an empty list for unknown ids in `/coins/markets`, fixed
-//! minutes as windows of limits, no compression, no 304. `/coins/{id}` is not played for coins that exist.
+//! minutes as windows of limits, no compression, no 304; what is said of a coin that nobody trades (`null`, and empty
+//! objects under `market_data`); `sparkline_7d` as a bare list, as the OpenAPI document has it.
 
 pub mod alone;
 mod answers;
 mod calls;
 pub mod catalogue;
+mod coin;
 mod currencies;
 pub mod engine;
 pub mod errors;

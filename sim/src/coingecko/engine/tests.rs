@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+mod coin;
+
 use super::*;
 use crate::coingecko::limits::{DEMO_KEY, PRO_KEY};
 use crate::faults::sample;
@@ -175,7 +177,6 @@ fn missing_parameters_are_422() {
 fn paths_and_methods_that_are_not_there() {
     insta::assert_snapshot!(get("/coins/nope"), @r#"404 {"error":"coin not found"}"#);
     insta::assert_snapshot!(get("/nope"), @r#"404 {"error":"Incorrect path. Please check https://www.coingecko.com/api/"}"#);
-    insta::assert_snapshot!(get("/coins/bitcoin"), @r#"501 {"error":"the fake CoinGecko does not play this path","path":"/coins/bitcoin"}"#);
     let posted = engine().answer(
         &FakeRequest {
             method: Method::POST,
