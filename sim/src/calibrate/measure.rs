@@ -21,6 +21,8 @@ use crate::{
 pub const LONGEST: Duration = Duration::from_secs(60);
 /// What a play takes beside its arrivals: the stack's start, the last answers, the stack's end.
 const BESIDE_ARRIVALS: Duration = Duration::from_secs(2);
+/// Kept for the end.
+const END: Duration = Duration::from_secs(1);
 /// Arrivals per second while the service is measured: far below what is servable, so that requests come one by one.
 const CALM_RATE: u32 = 50;
 /// How much longer than a step the calm play is, for percentiles that say something.
@@ -51,10 +53,14 @@ pub enum CalibrateError {
     #[error(transparent)]
     Nothing(#[from] NothingServable),
     /// There was nothing to take percentiles of.
-    #[error("there were no samples of `{0}`: this machine is too busy; try again, or with more --seconds")]
+    #[error(
+        "there were no samples of `{0}`: this machine is too busy; end what else it does and try again, or with more --seconds"
+    )]
     NoSamples(&'static str),
     /// It took too long.
-    #[error("it was not done within {LONGEST:?}: this machine is too busy")]
+    #[error(
+        "it was not done within {LONGEST:?}: this machine is too busy; end what else it does and try again"
+    )]
     TooSlow,
     /// Someone asked to stop.
     #[error("interrupted")]
@@ -109,7 +115,13 @@ async fn figures(
             tell("no time is left for a higher rate");
             break;
         }
-        let (seen, window) = stack::play(&spec.siblings, rate, spec.step, stop).await?;
+        // What was measured by then counts, even if the last stack is slow to start.
+        let left = (LONGEST - END).saturating_sub(begun.elapsed());
+        let Ok(played) = timeout(left, stack::play(&spec.siblings, rate, spec.step, stop)).await else {
+            tell(&format!("no time is left for {rate} requests/s"));
+            break;
+        };
+        let (seen, window) = played?;
         let step = seen.step(rate, &window);
         let how = step.trouble().unwrap_or_else(|| match step.p99 {
             Some(p99) => format!("p99 {p99:.1?}"),

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, fs, time::Duration};
 
-use super::{args::CalibrateArgs, exit::Exit, interrupt, out_dir::OutDir, printer};
+use super::{args::CalibrateArgs, exit::Exit, interrupt, out_dir::OutDir, plan::quoted, printer};
 use crate::{
     calibrate::{self, Build, Calibration, MeasureSpec},
     world::siblings::Siblings,
@@ -11,9 +11,9 @@ use crate::{
 /// The file in the folder of the results.
 const FILE: &str = "calibration.toml";
 
-/// Measures, tells and writes.
-pub async fn calibrate(args: CalibrateArgs) -> Exit {
-    match run(&args).await {
+/// Measures, tells and writes. `program` is how this program was called, for the command that it prints.
+pub async fn calibrate(args: CalibrateArgs, program: &str) -> Exit {
+    match run(&args, program).await {
         Ok(()) => Exit::Held,
         Err(error) => {
             printer::notice(&format!("error: {error:#}; nothing was written"));
@@ -22,7 +22,7 @@ pub async fn calibrate(args: CalibrateArgs) -> Exit {
     }
 }
 
-async fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
+async fn run(args: &CalibrateArgs, program: &str) -> anyhow::Result<()> {
     let siblings = Siblings::beside_this()?;
     siblings.check_all().await?;
     let out = OutDir::lock(&args.out)?;
@@ -49,7 +49,7 @@ async fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
     printer::result(&format!(
         "{}\n{}",
         beside(&measured, calibrate::committed()),
-        advice(&measured, &file)
+        advice(&measured, program, &file)
     ));
     Ok(())
 }
@@ -86,9 +86,10 @@ fn beside(measured: &Calibration, committed: &Calibration) -> String {
 }
 
 /// What can be done with the file.
-fn advice(measured: &Calibration, file: &str) -> String {
+fn advice(measured: &Calibration, program: &str, file: &str) -> String {
     let here = format!(
-        "written to {file}; real runs on this machine can go by its rate: run --clock real --calibration {file}"
+        "written to {file}; real runs on this machine can go by its rate:\n  {program} run --clock real --calibration {}",
+        quoted(file)
     );
     match measured.build {
         Build::Release => format!(
@@ -151,13 +152,21 @@ mod tests {
 
     #[test]
     fn how_to_use_the_file_is_said_and_debug_figures_are_refused_as_default() {
-        let of = |build| advice(&calibration(build, 900, 400.0), "target/sim/calibration.toml");
+        let of = |build| {
+            advice(
+                &calibration(build, 900, 400.0),
+                "crypto-watch-sim",
+                "my dir/calibration.toml",
+            )
+        };
         insta::assert_snapshot!(of(Build::Release), @"
-        written to target/sim/calibration.toml; real runs on this machine can go by its rate: run --clock real --calibration target/sim/calibration.toml
+        written to my dir/calibration.toml; real runs on this machine can go by its rate:
+          crypto-watch-sim run --clock real --calibration 'my dir/calibration.toml'
         to make it the default, for virtual time too: copy it to sim/calibration.toml, rebuild, pass the tests, commit
         ");
         insta::assert_snapshot!(of(Build::Debug), @"
-        written to target/sim/calibration.toml; real runs on this machine can go by its rate: run --clock real --calibration target/sim/calibration.toml
+        written to my dir/calibration.toml; real runs on this machine can go by its rate:
+          crypto-watch-sim run --clock real --calibration 'my dir/calibration.toml'
         these are figures of a debug build, which say nothing about what ships: they must not become the default; measure that with a release build
         ");
     }

@@ -89,7 +89,7 @@ async fn dispatch(command: Command, program: &str) -> Exit {
         Command::List { json, metrics: true } => list::metrics(json),
         Command::Run(args) => run::run(args, program).await,
         Command::Sweep(args) => sweep::sweep(args, program).await,
-        Command::Calibrate(args) => calibrate::calibrate(args).await,
+        Command::Calibrate(args) => calibrate::calibrate(args, program).await,
         Command::Fake(command) => fake::fake(command).await,
         Command::Schema { of } => schema::print(of),
         Command::Doctor => doctor::doctor().await,

@@ -186,8 +186,16 @@ const INACTIVE: [(&str, &str, &str); 3] = [
 
 /// Where a coin lives when it has no chain of its own, with what looks like the address of its contract there.
 pub fn platform(coin: &Coin) -> Option<(&'static str, String)> {
-    let address = || format!("0x{:016x}{:016x}{:08x}", coin.number, coin.number.rotate_left(21), coin.number >> 32);
-    let is_token = coin.category != Category::Other || coin.id.starts_with("sample-coin-") || coin.id == "yearn-finance";
+    let address = || {
+        format!(
+            "0x{:016x}{:016x}{:08x}",
+            coin.number,
+            coin.number.rotate_left(21),
+            coin.number >> 32
+        )
+    };
+    let is_token =
+        coin.category != Category::Other || coin.id.starts_with("sample-coin-") || coin.id == "yearn-finance";
     (is_token && coin.id != "dogecoin").then(|| ("ethereum", address()))
 }
 

@@ -40,10 +40,9 @@ pub(super) fn coin(market: &Market, coin: &Coin, query: &Query, moment: Moment) 
     if wants("developer_data") {
         answer.raw("developer_data", &view.developers());
     }
-    answer.raw("status_updates", "[]").text(
-        "last_updated",
-        &numbers::iso_timestamp(view.quote.updated_ms),
-    );
+    answer
+        .raw("status_updates", "[]")
+        .text("last_updated", &numbers::iso_timestamp(view.quote.updated_ms));
     if wants("tickers") {
         answer.raw("tickers", &view.tickers(query.get("dex_pair_format")));
     }
@@ -132,13 +131,23 @@ impl View<'_> {
             .text("symbol", &coin.symbol)
             .text("name", &coin.name)
             .text("web_slug", &coin.id)
-            .raw("asset_platform_id", &on.as_ref().map_or_else(null, |(name, _)| quoted(name)))
+            .raw(
+                "asset_platform_id",
+                &on.as_ref().map_or_else(null, |(name, _)| quoted(name)),
+            )
             .raw("platforms", &platforms.close())
             .raw("detail_platforms", &detailed.close())
-            .raw("block_time_in_minutes", if coin.id == "bitcoin" { "10" } else { "0" })
+            .raw(
+                "block_time_in_minutes",
+                if coin.id == "bitcoin" { "10" } else { "0" },
+            )
             .raw(
                 "hashing_algorithm",
-                if coin.id == "bitcoin" { r#""SHA-256""# } else { "null" },
+                if coin.id == "bitcoin" {
+                    r#""SHA-256""#
+                } else {
+                    "null"
+                },
             )
             .raw("categories", &format!("[{}]", quoted(category)));
         if details {
@@ -165,14 +174,20 @@ impl View<'_> {
     fn words(&self, answer: &mut Object) {
         let (coin, page) = (self.coin, format!("https://{}.example", self.coin.id));
         let mut description = Object::new();
-        description.text("en", &format!("{} as the fake CoinGecko describes it.", coin.name));
+        description.text(
+            "en",
+            &format!("{} as the fake CoinGecko describes it.", coin.name),
+        );
         let mut repositories = Object::new();
         repositories.raw("github", "[]").raw("bitbucket", "[]");
         let mut links = Object::new();
         links
             .raw("homepage", &format!("[{}]", quoted(&page)))
             .text("whitepaper", "")
-            .raw("blockchain_site", &format!("[{}]", quoted(&format!("{page}/explorer"))))
+            .raw(
+                "blockchain_site",
+                &format!("[{}]", quoted(&format!("{page}/explorer"))),
+            )
             .raw("official_forum_url", "[]")
             .raw("chat_url", "[]")
             .raw("announcement_url", "[]")
@@ -200,11 +215,18 @@ impl View<'_> {
             .text("country_origin", "")
             .raw(
                 "genesis_date",
-                if coin.id == "bitcoin" { r#""2009-01-03""# } else { "null" },
+                if coin.id == "bitcoin" {
+                    r#""2009-01-03""#
+                } else {
+                    "null"
+                },
             )
             .raw("sentiment_votes_up_percentage", &format!("{up:.2}"))
             .raw("sentiment_votes_down_percentage", &format!("{:.2}", 100.0 - up))
-            .raw("watchlist_portfolio_users", &(coin.number % 2_000_000).to_string());
+            .raw(
+                "watchlist_portfolio_users",
+                &(coin.number % 2_000_000).to_string(),
+            );
     }
 
     fn market_data(&self, sparkline: bool) -> String {
@@ -246,7 +268,14 @@ impl View<'_> {
         }
         data.raw("total_supply", &numbers::float(coin.supply))
             .raw("max_supply", &coin.max_supply.map_or_else(null, numbers::float))
-            .raw("max_supply_infinite", if coin.max_supply.is_none() { "true" } else { "false" })
+            .raw(
+                "max_supply_infinite",
+                if coin.max_supply.is_none() {
+                    "true"
+                } else {
+                    "false"
+                },
+            )
             .raw("circulating_supply", &numbers::float(coin.supply))
             .text("last_updated", &numbers::iso_timestamp(self.quote.updated_ms));
         if sparkline {
@@ -362,39 +391,42 @@ impl View<'_> {
             }
             values.close()
         };
-        let tickers: Vec<String> = [("Sample Exchange", "sample", "USD"), ("Sample Swap", "sample-swap", "USDT")]
-            .iter()
-            .map(|(name, identifier, target)| {
-                let mut market = Object::new();
-                market
-                    .text("name", name)
-                    .text("identifier", identifier)
-                    .raw("has_trading_incentive", "false");
-                let dollars = self.quote.volume / 10.0;
-                let mut ticker = Object::new();
-                ticker
-                    .text("base", if *target == "USD" { &coin.symbol } else { &base })
-                    .text("target", target)
-                    .raw("market", &market.close())
-                    .raw("last", &numbers::float(usd))
-                    .raw("volume", &numbers::float(dollars / usd))
-                    .raw("converted_last", &converted(usd))
-                    .raw("converted_volume", &converted(dollars))
-                    .raw("trust_score", "null")
-                    .raw("bid_ask_spread_percentage", "0.010014")
-                    .text("timestamp", &at)
-                    .text("last_traded_at", &at)
-                    .text("last_fetch_at", &at)
-                    .raw("is_anomaly", "false")
-                    .raw("is_stale", "false")
-                    .text("trade_url", &format!("https://{identifier}.example/{}", coin.id))
-                    .raw("token_info_url", "null")
-                    .text("coin_id", &coin.id)
-                    .text("target_coin_id", if *target == "USD" { "" } else { "tether" })
-                    .raw("coin_mcap_usd", &numbers::float(self.quote.market_cap));
-                ticker.close()
-            })
-            .collect();
+        let tickers: Vec<String> = [
+            ("Sample Exchange", "sample", "USD"),
+            ("Sample Swap", "sample-swap", "USDT"),
+        ]
+        .iter()
+        .map(|(name, identifier, target)| {
+            let mut market = Object::new();
+            market
+                .text("name", name)
+                .text("identifier", identifier)
+                .raw("has_trading_incentive", "false");
+            let dollars = self.quote.volume / 10.0;
+            let mut ticker = Object::new();
+            ticker
+                .text("base", if *target == "USD" { &coin.symbol } else { &base })
+                .text("target", target)
+                .raw("market", &market.close())
+                .raw("last", &numbers::float(usd))
+                .raw("volume", &numbers::float(dollars / usd))
+                .raw("converted_last", &converted(usd))
+                .raw("converted_volume", &converted(dollars))
+                .raw("trust_score", "null")
+                .raw("bid_ask_spread_percentage", "0.010014")
+                .text("timestamp", &at)
+                .text("last_traded_at", &at)
+                .text("last_fetch_at", &at)
+                .raw("is_anomaly", "false")
+                .raw("is_stale", "false")
+                .text("trade_url", &format!("https://{identifier}.example/{}", coin.id))
+                .raw("token_info_url", "null")
+                .text("coin_id", &coin.id)
+                .text("target_coin_id", if *target == "USD" { "" } else { "tether" })
+                .raw("coin_mcap_usd", &numbers::float(self.quote.market_cap));
+            ticker.close()
+        })
+        .collect();
         format!("[{}]", tickers.join(","))
     }
 }

@@ -163,7 +163,10 @@ impl View<'_> {
         let percentage = |from, to| numbers::percentage(change(from, to));
         item.raw("current_price", &numbers::price(price, self.precision))
             .raw("market_cap", &plain(cap))
-            .raw("market_cap_rank", &rank.map_or_else(null, |rank| rank.to_string()))
+            .raw(
+                "market_cap_rank",
+                &rank.map_or_else(null, |rank| rank.to_string()),
+            )
             .raw("fully_diluted_valuation", &plain(diluted))
             .raw("total_volume", &plain(quote.volume * rate))
             .raw("high_24h", &numbers::price(high * rate, self.precision))

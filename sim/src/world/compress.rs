@@ -283,8 +283,8 @@ mod tests {
     fn too_fast_is_refused_with_the_largest_usable() {
         let refuse = |bounds: Bounds, factor| bounds.choose(Some(factor)).expect_err("too fast");
         insta::assert_snapshot!(refuse(bounds(2_000, 1.0), 60), @"--compress 60 is too fast: a request may wait 2s of real time, which would be 120s on the wall clock, more than a fifth of cache_ttl 300s; the largest usable factor is 30");
-        insta::assert_snapshot!(refuse(bounds(50, 25.0), 60), @"--compress 60 is too fast: 25.0 requests/s become 1500 requests/s, more than the 400 requests/s counted on; the largest usable factor is 16");
-        insta::assert_snapshot!(refuse(bounds(50, 1000.0), 1), @"the load peaks at 1000 requests/s, more than the 400 requests/s counted on; lower its rate");
+        insta::assert_snapshot!(refuse(bounds(50, 25.0), 60), @"--compress 60 is too fast: 25.0 requests/s become 1500 requests/s, more than the 400 requests/s counted on; the largest usable factor is 16 (a faster machine is measured by `calibrate`, and told of by --calibration)");
+        insta::assert_snapshot!(refuse(bounds(50, 1000.0), 1), @"the load peaks at 1000.0 requests/s, more than the 400.0 requests/s counted on; lower its rate, or measure this machine by `calibrate` and name the file with --calibration");
     }
 
     #[test]
