@@ -182,7 +182,11 @@ mod tests {
     fn known_items_are_known_in_any_order() {
         let mut spellings = Spellings::default();
         let (btc, eth) = (item("BTC", 1), item("ETH", 2));
-        assert!(spellings.known(body(&[btc.clone()]).as_bytes()).is_none());
+        assert!(
+            spellings
+                .known(body(std::slice::from_ref(&btc)).as_bytes())
+                .is_none()
+        );
         spellings.read(body(&[btc.clone(), eth.clone()]).as_bytes());
         let known = spellings.known(body(&[eth, btc]).as_bytes());
         assert_eq!(prices(known.as_ref()), [("ETH", "2"), ("BTC", "1")]);

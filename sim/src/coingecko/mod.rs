@@ -15,7 +15,7 @@
 //! What nobody has captured is assumed: the default rounding of prices, the key of a coin found by name or symbol
 //! (what was asked for), `per_page` above 250 (250), an empty list for unknown ids in `/coins/markets`, fixed
 //! minutes as windows of limits, no compression, no 304; what is said of a coin that nobody trades (`null`, and empty
-//! objects under `market_data`); `sparkline_7d` as a bare list, as the OpenAPI document has it.
+//! objects under `market_data`); `sparkline_7d` as a bare list, as CoinGecko's own description has it.
 
 pub mod alone;
 mod answers;
