@@ -5,7 +5,7 @@ use super::answers::{Body, Moment, Object, quoted};
 use super::catalogue::{Category, Coin, platform};
 use super::currencies::Currency;
 use super::market::{DAY_MS, HOUR_MS, MINUTE_MS, Market, Quote, change};
-use super::markets::{extremes_ms, range_24h, rank, roi};
+use super::markets::{extremes_ms, null, plain, range_24h, rank, roi};
 use super::numbers::{self, Precision};
 use super::publication::Form;
 use super::query::Query;
@@ -324,9 +324,10 @@ impl View<'_> {
                     "price_change_percentage_1h_in_currency" => since(60 * MINUTE_MS),
                     "market_cap_change_percentage_24h_in_currency" => since(DAY_MS),
                     other => {
-                        let span = SPANS
-                            .iter()
-                            .find(|(span, _)| other == format!("price_change_percentage_{span}_in_currency"));
+                        let span = other
+                            .strip_prefix("price_change_percentage_")
+                            .and_then(|rest| rest.strip_suffix("_in_currency"));
+                        let span = SPANS.iter().find(|(name, _)| Some(*name) == span);
                         since(span.map_or(DAY_MS, |(_, days)| days * DAY_MS))
                     }
                 };
@@ -429,12 +430,4 @@ impl View<'_> {
         .collect();
         format!("[{}]", tickers.join(","))
     }
-}
-
-fn plain(value: f64) -> String {
-    numbers::price(value, Precision::Default)
-}
-
-fn null() -> String {
-    "null".to_owned()
 }

@@ -260,7 +260,7 @@ const EVER: [&str; 6] = [
     "atl_date",
 ];
 
-fn plain(value: f64) -> String {
+pub(super) fn plain(value: f64) -> String {
     numbers::price(value, Precision::Default)
 }
 
@@ -299,6 +299,6 @@ const CHANGE_SPANS: [(&str, i64); 7] = [
     ("1y", 8_760),
 ];
 
-fn null() -> String {
+pub(super) fn null() -> String {
     "null".to_owned()
 }

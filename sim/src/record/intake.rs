@@ -93,16 +93,13 @@ impl Intake {
     }
 
     /// Takes in one event.
-    pub(super) fn take(&mut self, event: Event) {
-        self.take_from(None, event);
+    #[cfg(test)]
+    fn take(&mut self, event: Event) {
+        self.take_for(None, event);
     }
 
-    /// Takes in one event that was caused on behalf of `asker` and comes as it happens.
-    pub(super) fn take_for(&mut self, asker: Asker, event: Event) {
-        self.take_from(Some(asker), event);
-    }
-
-    fn take_from(&mut self, asker: Option<Asker>, event: Event) {
+    /// Takes in one event; one with an `asker` was caused on its behalf and comes as it happens.
+    pub(super) fn take_for(&mut self, asker: Option<Asker>, event: Event) {
         self.order += 1;
         self.latest_us = self.latest_us.max(at_us(&event).unwrap_or(0));
         self.note(asker, event);

@@ -41,10 +41,7 @@ impl Recorder {
         if let Some(witness) = &self.witness {
             witness.see(&event);
         }
-        match asker {
-            Some(asker) => self.lock().take_for(asker, event),
-            None => self.lock().take(event),
-        }
+        self.lock().take_for(asker, event);
     }
 
     /// Looks at what has been settled so far. `look` must not record.
