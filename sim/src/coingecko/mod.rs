@@ -7,6 +7,7 @@
 //! - [`errors`], [`headers`]: everything else that is sent
 //! - [`limits`]: plans, keys, minute windows, monthly credits
 //! - [`publication`]: what was true when, for the judge
+//! - [`wire`]: what happens to the bytes of an answer
 //! - [`mod@mount`]: the engine on a real socket; [`alone`]: that, as a command
 //!
 //! Nothing is shared with the service's client: bodies are written from templates of their own, so that a
@@ -34,9 +35,11 @@ pub mod mount;
 pub mod numbers;
 pub mod publication;
 mod query;
+pub mod wire;
 
 pub use calls::Witness;
 pub use engine::{Engine, EngineConfig, FakeAnswer, FakeRequest, Fate};
 pub use limits::Terms;
 pub use mount::{MountError, MountedCoinGecko, mount};
 pub use publication::PublicationLog;
+pub use wire::{Unreachable, Wire};
