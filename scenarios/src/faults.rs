@@ -111,7 +111,8 @@ impl Rule {
     /// Whether its modifiers choose an event that comes `since_start` (wall time) into the scenario; `None` when the
     /// event is not eligible. Every eligible event has to be asked about, once.
     pub fn chooses(&mut self, since_start: Duration, facts: &Facts<'_>) -> Option<bool> {
-        if !self.fault.span_in_time().contains(&since_start) || !facts.meet(&self.fault.matches) {
+        let strength = self.fault.strength_at(since_start);
+        if strength <= 0.0 || !facts.meet(&self.fault.matches) {
             return None;
         }
         self.eligible += 1;
@@ -119,7 +120,7 @@ impl Rule {
             share, first, every, ..
         } = self.fault;
         // Drawn for every eligible event, so that another modifier does not move the draws.
-        let by_share = share >= 1.0 || self.draws.unit() < share;
+        let by_share = share * strength >= 1.0 || self.draws.unit() < share * strength;
         let by_first = first.is_none_or(|first| self.eligible <= u64::from(first));
         let by_every = every.is_none_or(|every| self.eligible.is_multiple_of(u64::from(every.max(1))));
         Some(by_share && by_first && by_every)

@@ -2,40 +2,55 @@
 //!
 //! Which of them touch it is for [`scenarios::faults`] to say, as for every other target. Faults are asked in file
 //! order; delays add up, and the first verdict that ends a call is final, so a later fault does not see the call
-//! any more.
+//! any more. Faults that keep connections from coming about are asked before all others.
 
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use scenarios::faults::Rule;
 use scenarios::format::FaultKind;
-use scenarios::format::fault::{CoinGeckoFault, Freeze, RetryAfter};
+use scenarios::format::fault::{CoinGeckoFault, ConnectFailure, Cut, Freeze};
 use scenarios::format::model::{Fault, Target};
 
 pub use scenarios::faults::{Facts, Touches};
 
+use crate::coingecko::altered::Altered;
+use crate::coingecko::errors::ErrorAnswer;
 use crate::coingecko::limits::rest_of_window_s;
+use crate::coingecko::market::MINUTE_MS;
+use crate::coingecko::wire::{Unreachable, Wire};
 use crate::latency::draw;
 use crate::seed::Seed;
 
+/// A call to CoinGecko, as its faults see it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Call<'a> {
+    /// What `match` is compared with. Ids are those of the query, or of the path.
+    pub facts: Facts<'a>,
+    /// Whether it carries a key.
+    pub keyed: bool,
+    /// Bytes of path and query.
+    pub uri_bytes: usize,
+}
+
 /// What becomes of a call to CoinGecko.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing but perhaps a delay.
+    /// Nothing but perhaps a delay, or damage to what it is answered.
     #[default]
     Pass,
-    /// This status with CoinGecko's JSON error.
-    Status(u16),
-    /// 429.
-    RateLimited {
-        /// What it says about coming back, whole seconds.
-        retry_after_s: Option<u32>,
-    },
+    /// This instead of an answer of CoinGecko's own.
+    Answer(ErrorAnswer),
+    /// The month's credits are spent, however many they are.
+    QuotaExhausted,
     /// No answer; the connection is closed at last.
     Hang {
         /// Real time until then.
         at_most: Duration,
     },
+    /// No answer, since the connection breaks or does not come about: [`Wire::Close`], [`Wire::Reset`] or
+    /// [`Wire::Unreachable`].
+    Broken(Wire),
 }
 
 /// Healthy answers with old data.
@@ -47,8 +62,20 @@ pub struct Stale {
     pub freeze: Freeze,
 }
 
+/// Damage to the body of a 200. It counts as a touch only if it changes something, which is for those to say who have
+/// the body: see [`Timeline::touch`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Damage {
+    /// It says something else.
+    Altered(Altered),
+    /// It breaks off after so many bytes, or in the middle.
+    BreaksOff(Option<u64>),
+    /// Its connection is closed after so many bytes, or in the middle.
+    Cut(Cut, Option<u64>),
+}
+
 /// All that the faults do to one call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judgement {
     /// Real time before anything is sent.
     pub delay: Duration,
@@ -56,7 +83,11 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// How old the data of a healthy answer are; the oldest where several faults say so.
     pub stale: Option<Stale>,
-    /// Index in the scenario of each fault that touched the call.
+    /// What becomes of the body, in order, with the index of the fault.
+    pub damage: Vec<(u16, Damage)>,
+    /// Body bytes per real second; the fewest where several faults say so.
+    pub bytes_per_second: Option<u64>,
+    /// Index in the scenario of each fault that touched the call so far.
     pub touched: Vec<u16>,
 }
 
@@ -70,13 +101,8 @@ impl Timeline {
     /// The faults of `target` among a scenario's. Each draws from a generator of its own, named after the fault.
     pub fn new(faults: &[Fault], target: Target, seed: Seed) -> Self {
         let rules = Rule::of(faults, target, seed.0);
-        let faults = rules.into_iter().map(|rule| AtWork {
-            rng: seed.child(&format!("fault:{}", rule.fault().name)).rng(),
-            rule,
-            window: Window::default(),
-        });
         Self {
-            faults: faults.collect(),
+            faults: rules.into_iter().map(|rule| AtWork::new(rule, seed)).collect(),
         }
     }
 
@@ -87,16 +113,32 @@ impl Timeline {
 
     /// What the faults do to a CoinGecko call that comes `since_start` (wall time) into the scenario, at `now_ms`
     /// (Unix milliseconds of the same clock, for windows of limits).
-    pub fn judge(&mut self, since_start: Duration, now_ms: i64, facts: &Facts<'_>) -> Judgement {
+    pub fn judge(&mut self, since_start: Duration, now_ms: i64, call: &Call<'_>) -> Judgement {
         let mut judgement = Judgement::default();
+        if let Some((unreachable, index)) = self.unreachable(since_start) {
+            self.touch(index);
+            judgement.touched.push(index);
+            judgement.verdict = Verdict::Broken(Wire::Unreachable(unreachable));
+            return judgement;
+        }
         for fault in &mut self.faults {
-            let Some(effect) = fault.effect(since_start, now_ms, facts) else {
+            let Some(effect) = fault.effect(since_start, now_ms, call) else {
                 continue;
             };
+            let index = fault.rule.index();
+            if let Effect::Damage(damage) = effect {
+                judgement.damage.push((index, damage));
+                continue;
+            }
             fault.rule.touch();
-            judgement.touched.push(fault.rule.index());
+            judgement.touched.push(index);
             match effect {
+                Effect::Damage(_) => {}
                 Effect::Delay(delay) => judgement.delay += delay,
+                Effect::Drip(speed) => {
+                    let slowest = judgement.bytes_per_second.map_or(speed, |known| known.min(speed));
+                    judgement.bytes_per_second = Some(slowest);
+                }
                 Effect::Age(stale) => {
                     let older = judgement.stale.is_none_or(|known| known.age < stale.age);
                     judgement.stale = if older { Some(stale) } else { judgement.stale };
@@ -108,6 +150,29 @@ impl Timeline {
             }
         }
         judgement
+    }
+
+    /// Why no connection comes about at an instant (wall time since the start), by which fault. It touches nothing.
+    pub fn unreachable(&self, since_start: Duration) -> Option<(Unreachable, u16)> {
+        self.faults.iter().find_map(|fault| {
+            let unreachable = fault.unreachable()?;
+            let is_there = fault.rule.fault().strength_at(since_start) > 0.0;
+            is_there.then(|| (unreachable, fault.rule.index()))
+        })
+    }
+
+    /// Whether there is a fault that keeps connections from coming about, at any time.
+    pub fn may_be_unreachable(&self) -> bool {
+        self.faults.iter().any(|fault| fault.unreachable().is_some())
+    }
+
+    /// Counts an event that the fault of this index changed, where that shows only later.
+    pub fn touch(&mut self, index: u16) {
+        for fault in &mut self.faults {
+            if fault.rule.index() == index {
+                fault.rule.touch();
+            }
+        }
     }
 
     /// How often each fault touched something so far, in file order.
@@ -122,7 +187,11 @@ struct AtWork {
     rule: Rule,
     /// For what the touched calls suffer.
     rng: ChaCha8Rng,
+    /// A number of its own, for what it chooses once and for all.
+    choice: u64,
     window: Window,
+    /// Calls that it touched, where only every other suffers.
+    turns: u64,
 }
 
 /// Calls in the current fixed window of a limit.
@@ -136,67 +205,127 @@ struct Window {
 enum Effect {
     /// Holds it up.
     Delay(Duration),
+    /// Lets its body trickle.
+    Drip(u64),
     /// Lets it have old data.
     Age(Stale),
+    /// Spoils its body.
+    Damage(Damage),
     /// Decides it.
     End(Verdict),
 }
 
 impl AtWork {
+    fn new(rule: Rule, seed: Seed) -> Self {
+        let own = seed.child(&format!("fault:{}", rule.fault().name));
+        Self {
+            rng: own.rng(),
+            choice: own.0,
+            rule,
+            window: Window::default(),
+            turns: 0,
+        }
+    }
+
+    fn unreachable(&self) -> Option<Unreachable> {
+        match &self.rule.fault().kind {
+            FaultKind::CoinGecko(CoinGeckoFault::ConnectFail { how }) => match how {
+                ConnectFailure::Refuse => Some(Unreachable::Refuse),
+                ConnectFailure::Blackhole => Some(Unreachable::Blackhole),
+                ConnectFailure::Reset | ConnectFailure::Close => None,
+            },
+            FaultKind::CoinGecko(CoinGeckoFault::SlowConnect { by }) => Some(Unreachable::Slow(*by)),
+            _ => None,
+        }
+    }
+
     /// What it does to this call; `None` when it lets it be.
-    fn effect(&mut self, since_start: Duration, now_ms: i64, facts: &Facts<'_>) -> Option<Effect> {
-        let chosen = self.rule.chooses(since_start, facts)?;
-        let FaultKind::CoinGecko(kind) = &self.rule.fault().kind else {
+    fn effect(&mut self, since_start: Duration, now_ms: i64, call: &Call<'_>) -> Option<Effect> {
+        let FaultKind::CoinGecko(kind) = self.rule.fault().kind.clone() else {
             return None;
         };
-        match kind {
-            CoinGeckoFault::Status { status } => chosen.then_some(Effect::End(Verdict::Status(*status))),
-            CoinGeckoFault::RateLimit {
-                limit,
-                window,
-                retry_after,
-            } => {
-                // Every eligible call counts, the modifiers choose among those above the limit.
-                let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
-                let calls = self.window.count(now_ms.div_euclid(window_ms));
-                let permitted = (limit * window.as_secs_f64() / 60.0).floor();
-                let exceeded = calls as f64 > permitted;
-                let retry_after_s = retry_after_s(*retry_after, now_ms, window_ms);
-                (chosen && exceeded).then_some(Effect::End(Verdict::RateLimited { retry_after_s }))
+        if self.unreachable().is_some() {
+            return None;
+        }
+        let id = self.rule.fault().matches.id.clone();
+        let own: Vec<&str> = id.iter().map(String::as_str).collect();
+        let mut facts = call.facts;
+        if kind.changes_data() {
+            // A call that names no coin asks for coins at large, that of `match.id` among them.
+            let says_something = facts.path == "/simple/price" || facts.path.starts_with("/coins/");
+            if !says_something {
+                return None;
             }
-            CoinGeckoFault::Latency { latency } => {
-                let latency = *latency;
-                chosen.then(|| Effect::Delay(draw(latency, &mut self.rng)))
+            if facts.ids.is_empty() {
+                facts.ids = &own;
             }
-            CoinGeckoFault::Hang { at_most } => {
-                chosen.then_some(Effect::End(Verdict::Hang { at_most: *at_most }))
+        }
+        let chosen = self.rule.chooses(since_start, &facts)?;
+        if let CoinGeckoFault::RateLimit {
+            limit,
+            window,
+            ref retry_after,
+        } = kind
+        {
+            // Every eligible call counts, the modifiers choose among those above the limit.
+            let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
+            let calls = self.window.count(now_ms.div_euclid(window_ms));
+            let permitted = (limit * window.as_secs_f64() / 60.0).floor();
+            let exceeded = calls as f64 > permitted;
+            let answer = ErrorAnswer::rate_limited(None).coming_back(retry_after, now_ms, window_ms);
+            return (chosen && exceeded).then_some(Effect::End(Verdict::Answer(answer)));
+        }
+        if !chosen {
+            return None;
+        }
+        let answer = |answer| Effect::End(Verdict::Answer(answer));
+        Some(match kind {
+            CoinGeckoFault::Status { status } => {
+                let rest_s = rest_of_window_s(now_ms, MINUTE_MS);
+                answer(ErrorAnswer::of_status(status, now_ms, rest_s))
             }
-            CoinGeckoFault::StaleData { age, freeze } => {
-                let (age, freeze) = (*age, *freeze);
-                chosen.then_some(Effect::Age(Stale { age, freeze }))
+            CoinGeckoFault::QuotaExhausted => call.keyed.then_some(Effect::End(Verdict::QuotaExhausted))?,
+            CoinGeckoFault::CfRateLimit1015 => answer(ErrorAnswer::cf_rate_limited()),
+            CoinGeckoFault::CfBlock { body } => answer(ErrorAnswer::cf_blocked(body)),
+            CoinGeckoFault::EndpointDisabled => answer(ErrorAnswer::endpoint_disabled()),
+            CoinGeckoFault::GatewayHtml { status } => answer(ErrorAnswer::gateway_page(status)),
+            CoinGeckoFault::App500Html => answer(ErrorAnswer::app_page()),
+            CoinGeckoFault::HtmlWith200 => answer(ErrorAnswer::challenge_page()),
+            CoinGeckoFault::AuthMixup { code } => answer(ErrorAnswer::auth_mixup(code, now_ms)),
+            CoinGeckoFault::UriTooLong { above } => {
+                let too_long = call.uri_bytes as u64 > above;
+                too_long.then(|| answer(ErrorAnswer::uri_too_long()))?
             }
-            // Refused before a run begins, until each is played.
-            CoinGeckoFault::QuotaExhausted
-            | CoinGeckoFault::CfRateLimit1015
-            | CoinGeckoFault::CfBlock { .. }
-            | CoinGeckoFault::EndpointDisabled
-            | CoinGeckoFault::GatewayHtml { .. }
-            | CoinGeckoFault::App500Html
-            | CoinGeckoFault::HtmlWith200
-            | CoinGeckoFault::SlowBody { .. }
-            | CoinGeckoFault::ConnectFail { .. }
-            | CoinGeckoFault::Truncated { .. }
-            | CoinGeckoFault::CacheSplit { .. }
-            | CoinGeckoFault::NullFields { .. }
+            CoinGeckoFault::Latency { latency } => Effect::Delay(draw(latency, &mut self.rng)),
+            CoinGeckoFault::SlowBody { bytes_per_second } => Effect::Drip(bytes_per_second.max(1)),
+            CoinGeckoFault::Hang { at_most } => Effect::End(Verdict::Hang { at_most }),
+            CoinGeckoFault::ConnectFail { how } => Effect::End(Verdict::Broken(match how {
+                ConnectFailure::Close => Wire::Close,
+                ConnectFailure::Reset => Wire::Reset,
+                ConnectFailure::Refuse | ConnectFailure::Blackhole => return None,
+            })),
+            CoinGeckoFault::Truncated { how, after } => Effect::Damage(match how {
+                Cut::Json => Damage::BreaksOff(after),
+                Cut::Length | Cut::Chunked => Damage::Cut(how, after),
+            }),
+            CoinGeckoFault::StaleData { age, freeze } => Effect::Age(Stale { age, freeze }),
+            CoinGeckoFault::CacheSplit { lag } => {
+                self.turns += 1;
+                let behind = Stale {
+                    age: lag,
+                    freeze: Freeze::All,
+                };
+                self.turns.is_multiple_of(2).then_some(Effect::Age(behind))?
+            }
+            CoinGeckoFault::NullFields { .. }
             | CoinGeckoFault::MissingCoin { .. }
             | CoinGeckoFault::IdRenamed { .. }
             | CoinGeckoFault::Delisted
-            | CoinGeckoFault::WrongValue { .. }
-            | CoinGeckoFault::AuthMixup { .. }
-            | CoinGeckoFault::UriTooLong { .. }
-            | CoinGeckoFault::Ramp { .. }
-            | CoinGeckoFault::Flap { .. } => None,
-        }
+            | CoinGeckoFault::WrongValue { .. } => {
+                Effect::Damage(Damage::Altered(Altered::of(&kind, id, self.choice)?))
+            }
+            CoinGeckoFault::SlowConnect { .. } | CoinGeckoFault::RateLimit { .. } => return None,
+        })
     }
 }
 
@@ -211,14 +340,6 @@ impl Window {
     }
 }
 
-fn retry_after_s(retry_after: RetryAfter, now_ms: i64, window_ms: i64) -> Option<u32> {
-    match retry_after {
-        RetryAfter::RestOfWindow => Some(rest_of_window_s(now_ms, window_ms)),
-        RetryAfter::Fixed(wait) => Some(u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)),
-        RetryAfter::Absent => None,
-    }
-}
-
 /// A fault of this kind from the start on for an hour, without modifiers.
 #[cfg(test)]
 pub(crate) fn sample(kind: CoinGeckoFault) -> Fault {
@@ -227,6 +348,7 @@ pub(crate) fn sample(kind: CoinGeckoFault) -> Fault {
         at: Duration::ZERO,
         length: Duration::from_secs(3600),
         kind: FaultKind::CoinGecko(kind),
+        shape: scenarios::format::model::FaultShape::Step,
         share: 1.0,
         first: None,
         every: None,
@@ -244,271 +366,4 @@ pub(crate) fn sample(kind: CoinGeckoFault) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use scenarios::format::fault::{Latency, StoreFault};
-    use scenarios::format::model::Match;
-
-    const SECOND: Duration = Duration::from_secs(1);
-    /// 2026-03-02T00:00:00Z.
-    const START: i64 = 1_772_409_600_000;
-
-    /// From 10 s to 110 s.
-    fn fault(kind: CoinGeckoFault) -> Fault {
-        Fault {
-            at: 10 * SECOND,
-            length: 100 * SECOND,
-            ..sample(kind)
-        }
-    }
-
-    fn status(status: u16) -> Fault {
-        fault(CoinGeckoFault::Status { status })
-    }
-
-    fn timeline(faults: &[Fault]) -> Timeline {
-        Timeline::new(faults, Target::CoinGecko, Seed(42))
-    }
-
-    /// Plays one call a second from 0 s on and returns the seconds in which a fault touched it.
-    fn touched_at(timeline: &mut Timeline, calls: u32, facts: &Facts<'_>) -> Vec<u32> {
-        let touched = (0..calls).filter(|second| {
-            let since_start = Duration::from_secs(u64::from(*second));
-            !timeline
-                .judge(since_start, START + i64::from(*second) * 1000, facts)
-                .touched
-                .is_empty()
-        });
-        touched.collect()
-    }
-
-    fn check(fault: Fault, expect: &[u32]) {
-        let mut timeline = timeline(&[fault]);
-        assert_eq!(touched_at(&mut timeline, 20, &Facts::default()), expect);
-        assert_eq!(timeline.touches()[0].count, expect.len() as u64);
-    }
-
-    #[test]
-    fn a_span_begins_and_ends() {
-        check(
-            Fault {
-                length: 3 * SECOND,
-                ..status(503)
-            },
-            &[10, 11, 12],
-        );
-        check(
-            Fault {
-                at: 100 * SECOND,
-                ..status(503)
-            },
-            &[],
-        );
-    }
-
-    #[test]
-    fn modifiers_are_combined_by_and() {
-        check(
-            Fault {
-                first: Some(2),
-                ..status(503)
-            },
-            &[10, 11],
-        );
-        check(
-            Fault {
-                every: Some(3),
-                ..status(503)
-            },
-            &[12, 15, 18],
-        );
-        check(
-            Fault {
-                every: Some(3),
-                first: Some(6),
-                ..status(503)
-            },
-            &[12, 15],
-        );
-        check(
-            Fault {
-                every: Some(10),
-                first: Some(3),
-                ..status(503)
-            },
-            &[],
-        );
-    }
-
-    #[test]
-    fn a_share_is_drawn_from_the_seed() {
-        let half = Fault {
-            share: 0.5,
-            length: 2_000 * SECOND,
-            ..status(503)
-        };
-        let play = |seed| {
-            let mut timeline = Timeline::new(std::slice::from_ref(&half), Target::CoinGecko, Seed(seed));
-            touched_at(&mut timeline, 2_000, &Facts::default())
-        };
-        let touched = play(1);
-        assert!(
-            (900..1100).contains(&touched.len()),
-            "about half of 1990: {}",
-            touched.len()
-        );
-        assert_eq!(touched, play(1));
-        assert_ne!(touched, play(2));
-    }
-
-    #[test]
-    fn a_share_draws_the_same_beside_other_modifiers() {
-        let play = |first| {
-            let mut timeline = timeline(&[Fault {
-                share: 0.5,
-                first,
-                ..status(503)
-            }]);
-            touched_at(&mut timeline, 60, &Facts::default())
-        };
-        let all = play(None);
-        let early: Vec<u32> = all.iter().copied().filter(|second| *second < 20).collect();
-        assert_eq!(play(Some(10)), early);
-    }
-
-    #[test]
-    fn only_eligible_calls_are_counted() {
-        let of_markets = Match {
-            path: Some("/coins/markets".to_owned()),
-            ..Match::default()
-        };
-        let mut timeline = timeline(&[Fault {
-            first: Some(1),
-            matches: of_markets,
-            ..status(503)
-        }]);
-        let mut touched = |path| {
-            let facts = Facts {
-                path,
-                ..Facts::default()
-            };
-            !timeline.judge(20 * SECOND, START, &facts).touched.is_empty()
-        };
-        assert_eq!(
-            [
-                touched("/ping"),
-                touched("/coins/markets"),
-                touched("/coins/markets")
-            ],
-            [false, true, false]
-        );
-    }
-
-    #[test]
-    fn overlapping_faults_apply_in_file_order() {
-        let slow = fault(CoinGeckoFault::Latency {
-            latency: Latency::Fixed(2 * SECOND),
-        });
-        let hang = fault(CoinGeckoFault::Hang { at_most: 30 * SECOND });
-        let judge = |faults: &[Fault]| timeline(faults).judge(20 * SECOND, START, &Facts::default());
-
-        let both = judge(&[slow.clone(), slow.clone(), status(503), hang.clone()]);
-        assert_eq!(
-            both,
-            Judgement {
-                delay: 4 * SECOND,
-                verdict: Verdict::Status(503),
-                stale: None,
-                touched: vec![0, 1, 2]
-            }
-        );
-        let ended = judge(&[hang, slow]);
-        let verdict = Verdict::Hang { at_most: 30 * SECOND };
-        assert_eq!(
-            ended,
-            Judgement {
-                delay: Duration::ZERO,
-                verdict,
-                stale: None,
-                touched: vec![0]
-            }
-        );
-    }
-
-    #[test]
-    fn the_oldest_of_overlapping_stale_data_is_sent() {
-        let stale = |seconds: u32, freeze| {
-            fault(CoinGeckoFault::StaleData {
-                age: seconds * SECOND,
-                freeze,
-            })
-        };
-        let faults = [
-            stale(300, Freeze::All),
-            stale(540, Freeze::Price),
-            stale(120, Freeze::All),
-        ];
-        let judged = timeline(&faults).judge(20 * SECOND, START, &Facts::default());
-        assert_eq!((judged.verdict, judged.touched.len()), (Verdict::Pass, 3));
-        assert_eq!(
-            judged.stale,
-            Some(Stale {
-                age: 540 * SECOND,
-                freeze: Freeze::Price
-            })
-        );
-    }
-
-    #[test]
-    fn other_targets_keep_their_place_in_the_file() {
-        let store = Fault {
-            kind: FaultKind::Store(StoreFault::Throttle),
-            ..status(0)
-        };
-        let mut timeline = timeline(&[store, status(500)]);
-        assert_eq!(timeline.judge(20 * SECOND, START, &Facts::default()).touched, [1]);
-    }
-
-    fn rate_limit(limit: f64, retry_after: RetryAfter) -> Fault {
-        fault(CoinGeckoFault::RateLimit {
-            limit,
-            window: 60 * SECOND,
-            retry_after,
-        })
-    }
-
-    #[test]
-    fn a_limit_of_zero_refuses_every_call_that_it_touches() {
-        let fixed = RetryAfter::Fixed(Duration::from_millis(52_500));
-        let mut always = timeline(&[rate_limit(0.0, fixed)]);
-        let judged = always.judge(20 * SECOND, START, &Facts::default());
-        assert_eq!(
-            judged.verdict,
-            Verdict::RateLimited {
-                retry_after_s: Some(53)
-            }
-        );
-        check(
-            Fault {
-                every: Some(2),
-                ..rate_limit(0.0, RetryAfter::Absent)
-            },
-            &[11, 13, 15, 17, 19],
-        );
-    }
-
-    #[test]
-    fn a_limit_refuses_the_rest_of_each_window() {
-        let mut timeline = timeline(&[rate_limit(3.0, RetryAfter::RestOfWindow)]);
-        let touched = touched_at(&mut timeline, 80, &Facts::default());
-        let expect: Vec<u32> = (13..60).chain(63..80).collect();
-        assert_eq!(touched, expect);
-        let judged = timeline.judge(80 * SECOND, START + 80_000, &Facts::default());
-        assert_eq!(
-            judged.verdict,
-            Verdict::RateLimited {
-                retry_after_s: Some(40)
-            }
-        );
-    }
-}
+mod tests;

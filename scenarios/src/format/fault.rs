@@ -89,10 +89,17 @@ pub enum CoinGeckoFault {
         /// In which way.
         how: ConnectFailure,
     },
+    /// Connecting takes long, since its first packets are lost.
+    SlowConnect {
+        /// How long at least, real time.
+        by: Duration,
+    },
     /// The body is cut.
     Truncated {
         /// In which way.
         how: Cut,
+        /// How many bytes of the body come; `None` = half of them. A shorter body is left as it is.
+        after: Option<u64>,
     },
     /// Healthy answers with old data.
     StaleData {
@@ -142,29 +149,58 @@ pub enum CoinGeckoFault {
         /// Path and query longer than this many bytes.
         above: u64,
     },
-    /// An outage that ends gradually: the share of failing calls falls from all to none over the fault's span.
-    Ramp {
-        /// 400 to 599.
-        status: u16,
-    },
-    /// An outage that comes and goes.
-    Flap {
-        /// 400 to 599.
-        status: u16,
-        /// How long it fails each time; it begins failing.
-        down: Duration,
-        /// How long it works in between.
-        up: Duration,
-    },
+}
+
+impl CoinGeckoFault {
+    /// Whether it keeps connections from coming about, so that it hits all of them alike: nobody knows yet what will
+    /// be asked for.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::ConnectFail {
+                how: ConnectFailure::Refuse | ConnectFailure::Blackhole
+            } | Self::SlowConnect { .. }
+        )
+    }
+
+    /// Whether it does something to a TCP connection beneath HTTP.
+    pub fn is_beneath_http(&self) -> bool {
+        self.is_unreachable()
+            || matches!(
+                self,
+                Self::ConnectFail { .. }
+                    | Self::SlowBody { .. }
+                    | Self::Truncated {
+                        how: Cut::Length | Cut::Chunked,
+                        ..
+                    }
+            )
+    }
+
+    /// Whether it changes what a healthy answer says, so that `match.id` means the coin that it changes.
+    pub fn changes_data(&self) -> bool {
+        matches!(
+            self,
+            Self::NullFields { .. }
+                | Self::MissingCoin { .. }
+                | Self::IdRenamed { .. }
+                | Self::Delisted
+                | Self::WrongValue { .. }
+        )
+    }
 }
 
 /// What a 429 says about coming back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryAfter {
     /// The seconds until the window ends, rounded up.
     RestOfWindow,
     /// Always this, in whole seconds.
     Fixed(Duration),
+    /// The instant at which the window ends, as an HTTP-date (RFC 9110).
+    Date,
+    /// These characters, whatever they mean.
+    Text(String),
     /// There is no such header.
     Absent,
 }

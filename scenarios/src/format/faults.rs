@@ -10,9 +10,10 @@ use super::fault::{
 };
 use super::kinds::{KINDS, KindRow};
 use super::latency;
-use super::model::{Fault, Match, Target};
+use super::model::{Fault, Target};
+use super::modifiers;
 use super::quantity::parse_duration;
-use super::raw::{RawFault, RawMatch, RawTarget};
+use super::raw::{RawFault, RawTarget};
 use super::written::{At, Raw, Time};
 
 const HANG: Duration = Duration::from_secs(300);
@@ -37,25 +38,17 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: &RawFault, duration: Option<
             "shorten it, or lengthen `duration`",
         );
     }
-    let share = raw.share.as_ref().map_or(Some(1.0), |share| checker.share(share));
-    for (count, what) in [(&raw.first, "`first`"), (&raw.every, "`every`")] {
-        if let Some(count) = count {
-            checker.at_least_one(count, what);
-        }
-    }
-    let matches = raw
-        .matches
-        .as_ref()
-        .map_or_else(Match::default, |raw| self::matches(checker, raw, target));
+    let modifiers = modifiers::check(checker, raw, target, length);
     Some(Fault {
         name: raw.name.value.clone(),
         at: at?,
         length: length?,
         kind: kind?,
-        share: share?,
-        first: raw.first.as_ref().map(|count| count.value),
-        every: raw.every.as_ref().map(|count| count.value),
-        matches,
+        shape: modifiers.shape?,
+        share: modifiers.share?,
+        first: modifiers.first,
+        every: modifiers.every,
+        matches: modifiers.matches,
         may_miss: raw.may_miss.unwrap_or(false),
         span: checker.span(&raw.name.range),
         kind_span: checker.span(&raw.kind.range),
@@ -69,40 +62,6 @@ fn target(raw: RawTarget) -> Target {
         RawTarget::Service => Target::Service,
         RawTarget::Schedule => Target::Schedule,
         RawTarget::Clients => Target::Clients,
-    }
-}
-
-fn matches(checker: &mut Checker<'_>, raw: &At<RawMatch>, target: Target) -> Match {
-    let given = &raw.value;
-    let sensible = match target {
-        Target::CoinGecko => given.op.is_none() && given.key_prefix.is_none(),
-        Target::Store => given.path.is_none() && given.id.is_none() && given.header.is_none(),
-        Target::Clients => given.id.is_none() && given.op.is_none() && given.key_prefix.is_none(),
-        Target::Service | Target::Schedule => false,
-    };
-    if !sensible {
-        let help = match target {
-            Target::CoinGecko => "calls can be matched by path, id and header",
-            Target::Store => "operations can be matched by op and key_prefix",
-            Target::Clients => "requests can be matched by path and header",
-            Target::Service | Target::Schedule => "remove `match`: it does not apply here",
-        };
-        checker.error(
-            &raw.range,
-            format!("target `{target}` cannot be matched so"),
-            help,
-        );
-    }
-    let header = given.header.as_ref().map(|header| match header.split_once(':') {
-        Some((name, value)) => (name.trim().to_lowercase(), Some(value.trim().to_owned())),
-        None => (header.trim().to_lowercase(), None),
-    });
-    Match {
-        path: given.path.clone(),
-        id: given.id.clone(),
-        header,
-        op: given.op.clone(),
-        key_prefix: given.key_prefix.clone(),
     }
 }
 
@@ -129,6 +88,7 @@ fn kind(checker: &mut Checker<'_>, raw: &RawFault, target: Target) -> Option<Fau
     };
     let before = checker.found.len();
     parameters(checker, raw, row);
+    modifiers::contradictions(checker, raw, row);
     let mut params = Params { checker, raw };
     let kind = match target {
         Target::CoinGecko => params.coingecko(name).map(FaultKind::CoinGecko),
@@ -234,8 +194,8 @@ fn given(raw: &RawFault) -> Vec<(&'static str, Range<usize>)> {
         factor,
         code,
         above,
-        down,
-        up,
+        after,
+        retry_after_text,
         unprocessed,
         instance,
         by
@@ -303,8 +263,15 @@ impl Params<'_, '_> {
                 ];
                 CoinGeckoFault::Truncated {
                     how: self.word(raw.how.as_ref(), &words, None)?,
+                    after: match &raw.after {
+                        Some(after) => Some(self.checker.bytes(after)?),
+                        None => None,
+                    },
                 }
             }
+            "slow_connect" => CoinGeckoFault::SlowConnect {
+                by: self.positive(raw.by.as_ref(), None)?,
+            },
             "stale_data" => {
                 let words = [("all", Freeze::All), ("price", Freeze::Price)];
                 let freeze = self.word(raw.freeze.as_ref(), &words, Some(Freeze::All))?;
@@ -326,14 +293,6 @@ impl Params<'_, '_> {
                     .map_or(Some(8 << 10), |above| self.checker.bytes(above))?;
                 CoinGeckoFault::UriTooLong { above }
             }
-            "ramp" => CoinGeckoFault::Ramp {
-                status: self.status(None)?,
-            },
-            "flap" => CoinGeckoFault::Flap {
-                status: self.status(None)?,
-                down: self.positive(raw.down.as_ref(), None)?,
-                up: self.positive(raw.up.as_ref(), None)?,
-            },
             other => return self.coingecko_data(other),
         })
     }
@@ -481,31 +440,44 @@ impl Params<'_, '_> {
         let raw = self.raw;
         let limit = self.checker.rate(raw.limit.as_ref()?)?.per_minute();
         let window = self.positive(raw.window.as_ref(), Some(Duration::from_secs(60)))?;
-        let retry_after = match &raw.retry_after {
-            None => RetryAfter::RestOfWindow,
-            Some(raw) if raw.text == "none" => RetryAfter::Absent,
-            Some(raw) => match parse_duration(&raw.text) {
-                Ok(delay) if delay.subsec_nanos() == 0 => RetryAfter::Fixed(delay),
-                Ok(_) => {
-                    self.checker.error(
-                        &raw.range,
-                        "`Retry-After` is in whole seconds",
-                        "write whole seconds",
-                    );
-                    return None;
-                }
-                Err(error) => {
-                    let help = format!("{}, or \"none\"", error.help);
-                    self.checker.error(&raw.range, error.message, help);
-                    return None;
-                }
-            },
-        };
+        let retry_after = self.retry_after()?;
         Some(CoinGeckoFault::RateLimit {
             limit,
             window,
             retry_after,
         })
+    }
+
+    fn retry_after(&mut self) -> Option<RetryAfter> {
+        if let Some(text) = &self.raw.retry_after_text {
+            if self.raw.retry_after.is_some() {
+                let help = "remove one of the two";
+                self.checker
+                    .error(&text.range, "`retry_after` says it already", help);
+                return None;
+            }
+            if text.value.is_empty() || !text.value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+                let help = "write printable ASCII, or retry_after = \"none\"";
+                self.checker.error(&text.range, "a header cannot say this", help);
+                return None;
+            }
+            return Some(RetryAfter::Text(text.value.clone()));
+        }
+        let Some(raw) = &self.raw.retry_after else {
+            return Some(RetryAfter::RestOfWindow);
+        };
+        let (message, help) = match (raw.text.as_str(), parse_duration(&raw.text)) {
+            ("none", _) => return Some(RetryAfter::Absent),
+            ("date", _) => return Some(RetryAfter::Date),
+            (_, Ok(delay)) if delay.subsec_nanos() == 0 => return Some(RetryAfter::Fixed(delay)),
+            (_, Ok(_)) => (
+                "`Retry-After` is in whole seconds".to_owned(),
+                "write whole seconds".to_owned(),
+            ),
+            (_, Err(error)) => (error.message, format!("{}, \"date\" or \"none\"", error.help)),
+        };
+        self.checker.error(&raw.range, message, help);
+        None
     }
 
     fn latency(&mut self) -> Option<Latency> {

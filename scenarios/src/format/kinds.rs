@@ -47,7 +47,11 @@ pub static KINDS: &[KindRow] = &[
         "rate_limit",
         "answers 429 above a limit; with `limit = \"0/min\"` always",
         &["limit"],
-        &[("retry_after", "the rest of the window"), ("window", "`1m`")],
+        &[
+            ("retry_after", "the rest of the window"),
+            ("retry_after_text", "the number of seconds"),
+            ("window", "`1m`"),
+        ],
     ),
     row(
         CoinGecko,
@@ -110,16 +114,24 @@ pub static KINDS: &[KindRow] = &[
     row(
         CoinGecko,
         "connect_fail",
-        "no working connection: `refuse`, `blackhole`, `reset` or `close`",
+        "no working connection: `refuse` (nobody listens), `blackhole` (packets vanish), `reset` or `close` (without an answer)",
         &["how"],
         &[],
     ),
     row(
         CoinGecko,
-        "truncated",
-        "the body is cut: `length` (shorter than promised), `chunked` (the last chunk is missing) or `json` (it breaks off)",
-        &["how"],
+        "slow_connect",
+        "the first packets of a connection are lost: connecting takes so long at least, in whole seconds",
+        &["by"],
         &[],
+    ),
+    row(
+        CoinGecko,
+        "truncated",
+        "the body is cut after so many bytes: `length` (shorter than promised), `chunked` (the last chunk is missing) or \
+         `json` (complete as HTTP, but it breaks off)",
+        &["how"],
+        &[("after", "half of it")],
     ),
     row(
         CoinGecko,
@@ -184,20 +196,6 @@ pub static KINDS: &[KindRow] = &[
         "414 for longer addresses",
         &[],
         &[("above", "`8KiB`")],
-    ),
-    row(
-        CoinGecko,
-        "ramp",
-        "an outage that ends gradually: ever fewer calls get the status",
-        &["status"],
-        &[],
-    ),
-    row(
-        CoinGecko,
-        "flap",
-        "an outage that comes and goes",
-        &["status", "down", "up"],
-        &[],
     ),
     row(
         Store,

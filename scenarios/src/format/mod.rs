@@ -26,6 +26,7 @@ pub mod kinds;
 mod latency;
 mod loads;
 pub mod model;
+mod modifiers;
 mod parse;
 pub mod quantity;
 pub(crate) mod raw;

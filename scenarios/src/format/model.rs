@@ -359,6 +359,8 @@ pub struct Fault {
     pub length: Duration,
     /// What breaks and how; the kind knows its [`Target`].
     pub kind: FaultKind,
+    /// How strong it is over its span.
+    pub shape: FaultShape,
     /// The share of eligible events that it touches, above 0 and up to 1.
     pub share: f64,
     /// Only the first so many eligible events.
@@ -385,6 +387,43 @@ impl Fault {
     pub fn span_in_time(&self) -> Range<Duration> {
         self.at..self.at + self.length
     }
+
+    /// The share of eligible events that its shape lets it touch at an instant (wall time since the start), 0 to 1:
+    /// 0 outside its span.
+    pub fn strength_at(&self, since_start: Duration) -> f64 {
+        if !self.span_in_time().contains(&since_start) {
+            return 0.0;
+        }
+        let into = since_start - self.at;
+        match self.shape {
+            FaultShape::Step => 1.0,
+            FaultShape::RampIn => into.as_secs_f64() / self.length.as_secs_f64(),
+            FaultShape::RampOut => 1.0 - into.as_secs_f64() / self.length.as_secs_f64(),
+            FaultShape::Flap { on, off } => {
+                let period = (on + off).as_nanos().max(1);
+                f64::from(u8::from(into.as_nanos() % period < on.as_nanos()))
+            }
+        }
+    }
+}
+
+/// How strong a fault is over its span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FaultShape {
+    /// In full from its beginning to its end.
+    #[default]
+    Step,
+    /// The share of events that it touches grows from none to all.
+    RampIn,
+    /// It falls from all to none.
+    RampOut,
+    /// It comes and goes.
+    Flap {
+        /// How long it is there each time; it begins there.
+        on: Duration,
+        /// How long it is not.
+        off: Duration,
+    },
 }
 
 /// What a fault breaks.

@@ -233,6 +233,11 @@ pub(crate) struct RawFault {
     pub(super) length: Raw<Time>,
     /// How it breaks: see the table of kinds.
     pub(super) kind: At<KindName>,
+    /// Instead of in full: the share of eligible events that it touches grows over its span from none to all (`in`), or
+    /// falls from all to none (`out`).
+    pub(super) ramp: Option<At<String>>,
+    /// Instead of in full: it comes and goes, and begins with coming.
+    pub(super) flap: Option<At<RawFlap>>,
     /// The share of eligible events that it touches. Default: `100%`.
     pub(super) share: Option<Raw<Share>>,
     /// Only the first so many eligible events; of target `clients`, of each load.
@@ -250,8 +255,11 @@ pub(crate) struct RawFault {
     pub(super) limit: Option<Raw<PerTime>>,
     /// Parameter: length of the fixed window in which calls are counted.
     pub(super) window: Option<Raw<Time>>,
-    /// Parameter: the `Retry-After` of a 429 in whole seconds, or `none` for no such header.
+    /// Parameter: the `Retry-After` of a 429 in whole seconds, `date` for the window's end as an HTTP-date, or `none` for
+    /// no such header.
     pub(super) retry_after: Option<Raw<TimeOrNone>>,
+    /// Parameter: the characters of `Retry-After`, such as `-1`, `1000000000` or `soon`.
+    pub(super) retry_after_text: Option<At<String>>,
     /// Parameter: which body a block has, `html` or `1020`.
     pub(super) body: Option<At<String>>,
     /// Parameter: how late in real time, fixed or as `{ p50 = …, p99 = … }` of a lognormal distribution.
@@ -284,16 +292,25 @@ pub(crate) struct RawFault {
     pub(super) code: Option<At<u32>>,
     /// Parameter: a number of bytes.
     pub(super) above: Option<Raw<Size>>,
-    /// Parameter: how long it fails each time.
-    pub(super) down: Option<Raw<Time>>,
-    /// Parameter: how long it works in between.
-    pub(super) up: Option<Raw<Time>>,
+    /// Parameter: a number of bytes.
+    pub(super) after: Option<Raw<Size>>,
     /// Parameter: the share of a batch that comes back unprocessed.
     pub(super) unprocessed: Option<Raw<Share>>,
     /// Parameter: index of one API process, from 0. Default: all.
     pub(super) instance: Option<At<u32>>,
     /// Parameter: by how much.
     pub(super) by: Option<Raw<Time>>,
+}
+
+/// A fault that comes and goes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Flap")]
+pub(crate) struct RawFlap {
+    /// How long it is there each time.
+    pub(super) on: Raw<Time>,
+    /// How long it is not.
+    pub(super) off: Raw<Time>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -250,7 +250,7 @@ fn fault(lines: &str) -> Result<FaultKind, Diagnostics> {
 #[test]
 fn every_kind_of_fault_parses() {
     let parameters = |row: &super::kinds::KindRow| match (row.target, row.kind) {
-        (_, "status" | "ramp") => "status = 503",
+        (_, "status") => "status = 503",
         (_, "rate_limit") => "limit = \"5/min\"\nwindow = \"30s\"\nretry_after = \"none\"",
         (_, "cf_block") => "body = \"1020\"",
         (_, "endpoint_disabled") => "match = { path = \"/coins/markets\" }",
@@ -260,17 +260,17 @@ fn every_kind_of_fault_parses() {
         (_, "slow_body" | "slow_reader") => "speed = \"1KB/s\"",
         (_, "hang") => "at_most = \"30s\"",
         (_, "connect_fail") => "how = \"reset\"",
-        (_, "truncated") => "how = \"json\"",
+        (_, "truncated") => "how = \"json\"\nafter = \"100B\"",
         (_, "stale_data") => "age = \"5m\"\nfreeze = \"price\"",
         (_, "cache_split") => "lag = \"2m\"",
         (_, "null_fields") => "fields = [\"price\", \"rank\"]\nabsent = true",
-        (_, "missing_coin") => "count = 3\nshape = \"empty\"",
+        (_, "missing_coin") => "count = 3\nshape = \"empty_coin\"",
         (_, "id_renamed") => "shape = \"hollow\"\nmatch = { id = \"bitcoin\" }",
         (_, "delisted") => "match = { id = \"bitcoin\" }",
         (_, "wrong_value") => "value = \"spike\"\nfactor = 10.0",
         (_, "auth_mixup") => "code = 10010",
         (_, "uri_too_long") => "above = \"2KiB\"",
-        (_, "flap") => "status = 500\ndown = \"10s\"\nup = \"20s\"",
+        (_, "slow_connect") => "by = \"1s\"",
         (_, "partial") => "unprocessed = \"20%\"",
         (_, "kill" | "restart" | "freeze") => "instance = 0",
         (_, "late") => "by = \"30s\"",
@@ -302,6 +302,92 @@ fn every_kind_has_the_defaults_of_its_table() {
             row.target, row.kind
         );
         fault(&lines).unwrap_or_else(|error| panic!("{lines}{error}"));
+    }
+}
+
+/// The messages and hints of a fault with these lines, without their places.
+fn refused(lines: &str) -> String {
+    let Err(problems) = fault(lines) else {
+        return "nothing is refused".to_owned();
+    };
+    let said = |problem: &super::diagnostics::Diagnostic| {
+        let text = problem.to_string();
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let help = rest.rsplit_once('^').map_or("", |(_, help)| help.trim());
+        format!("{first}: {help}")
+    };
+    problems.0.iter().map(said).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn modifiers_that_contradict_each_other_or_their_kind_are_refused() {
+    let of = |kind: &str, modifiers: &str| refused(&format!("target = \"coingecko\"\n{kind}\n{modifiers}\n"));
+    let status = "kind = \"status\"\nstatus = 503";
+    let all = [
+        of(status, "first = 3\nevery = 10"),
+        of(status, "ramp = \"out\"\nflap = { on = \"1s\", off = \"1s\" }"),
+        of(status, "ramp = \"up\""),
+        of(status, "flap = { on = \"1h\", off = \"1s\" }"),
+        of(status, "flap = { on = \"0s\", off = \"1s\" }"),
+        of(status, "match = { path = \"/ping\", id = \"bitcoin\" }"),
+        of(
+            "kind = \"connect_fail\"\nhow = \"refuse\"",
+            "share = \"50%\"\nmatch = { path = \"/ping\" }",
+        ),
+        of(
+            "kind = \"connect_fail\"\nhow = \"blackhole\"",
+            "ramp = \"in\"\nevery = 2",
+        ),
+        of("kind = \"slow_connect\"\nby = \"1s\"", "first = 1"),
+        of(
+            "kind = \"missing_coin\"\ncount = 2",
+            "match = { id = \"bitcoin\" }",
+        ),
+        of("kind = \"missing_coin\"\ncount = 2", "shape = \"empty\""),
+        of("kind = \"wrong_value\"\nvalue = \"zero\"", "factor = 3.0"),
+        of("kind = \"wrong_value\"\nvalue = \"spike\"", "factor = 1.0"),
+        of(
+            "kind = \"rate_limit\"\nlimit = \"0/min\"",
+            "retry_after = \"1s\"\nretry_after_text = \"-1\"",
+        ),
+        of(
+            "kind = \"rate_limit\"\nlimit = \"0/min\"",
+            "retry_after_text = \"\"",
+        ),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    error: there is no 10th among the first 3: it would touch nothing: raise `first`, or lower `every`
+    error: a fault has one shape: `ramp` or `flap`: remove one of the two
+    error: unknown word `up`: write one of in, out
+    error: the fault would end before it goes for the first time: shorten `on`, or remove `flap`
+    error: this duration must be longer than 0: write a longer one
+    error: no call of `/ping` asks for a coin: remove `id`, or match /simple/price or /coins/
+    error: `share` cannot choose among connections that never come about: it hits all of them; `flap` may say when, and how = "reset" or "close" can be chosen by the call
+    error: `match` cannot choose among connections that never come about: it hits all of them; `flap` may say when, and how = "reset" or "close" can be chosen by the call
+    error: `every` cannot choose among connections that never come about: it hits all of them; `flap` may say when, and how = "reset" or "close" can be chosen by the call
+    error: `ramp` cannot choose among connections that never come about: it hits all of them; `flap` may say when, and how = "reset" or "close" can be chosen by the call
+    error: `first` cannot choose among connections that never come about: it hits all of them; `flap` may say when, and how = "reset" or "close" can be chosen by the call
+    error: `match.id` names the coin that is missing already: remove `count`
+    error: an `empty` answer has no coins to count: remove `count`
+    error: a value of `zero` has no factor: remove `factor`, or write value = "spike"
+    error: the price times 1 is the price: write another factor
+    error: `retry_after` says it already: remove one of the two
+    error: a header cannot say this: write printable ASCII, or retry_after = "none"
+    "#);
+}
+
+#[test]
+fn modifiers_that_agree_are_read() {
+    let of = |lines: &str| refused(&format!("target = \"coingecko\"\n{lines}\n"));
+    for lines in [
+        "kind = \"status\"\nstatus = 503\nfirst = 10\nevery = 10\nramp = \"in\"",
+        "kind = \"connect_fail\"\nhow = \"refuse\"\nflap = { on = \"1s\", off = \"2s\" }",
+        "kind = \"connect_fail\"\nhow = \"reset\"\nshare = \"50%\"",
+        "kind = \"rate_limit\"\nlimit = \"0/min\"\nretry_after = \"date\"",
+        "kind = \"rate_limit\"\nlimit = \"0/min\"\nretry_after_text = \"soon\"",
+        "kind = \"wrong_value\"\nvalue = \"spike\"\nfactor = 3.0\nmatch = { path = \"/coins/markets\", id = \"bitcoin\" }",
+    ] {
+        assert_eq!(of(lines), "nothing is refused", "{lines}");
     }
 }
 

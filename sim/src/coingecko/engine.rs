@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 use scenarios::format::fault::Freeze;
 
+use super::altered::{Source, cut_at};
 use super::answers::{self, Body, Moment, Object};
 use super::coin;
 use super::errors::ErrorAnswer;
@@ -16,7 +17,8 @@ use super::market::{MINUTE_MS, Market, computed_at, mix};
 use super::markets;
 use super::publication::PublicationLog;
 use super::query::Query;
-use crate::faults::{Facts, Stale, Timeline, Touches, Verdict};
+use super::wire::{Unreachable, Wire};
+use crate::faults::{Call, Damage, Facts, Judgement, Stale, Timeline, Touches, Verdict};
 
 /// The path before every endpoint.
 pub const BASE_PATH: &str = "/api/v3";
@@ -60,6 +62,8 @@ pub struct FakeAnswer {
     pub delay: Duration,
     /// Whether there is an answer at all.
     pub fate: Fate,
+    /// What becomes of its bytes.
+    pub wire: Wire,
     /// The `Retry-After` sent, seconds.
     pub retry_after_s: Option<u32>,
     /// Whether it cost a monthly credit.
@@ -126,6 +130,26 @@ impl Engine {
         self.state().faults.touches()
     }
 
+    /// Why no connection comes about at `now_ms` (wall time, Unix milliseconds), and the index in the scenario of the
+    /// fault that keeps it from. It touches nothing: see [`Engine::touch`].
+    pub fn unreachable(&self, now_ms: i64) -> Option<(Unreachable, u16)> {
+        self.state().faults.unreachable(self.since_start(now_ms))
+    }
+
+    /// Whether [`Engine::unreachable`] may ever say so.
+    pub fn may_be_unreachable(&self) -> bool {
+        self.state().faults.may_be_unreachable()
+    }
+
+    /// Counts an event that the fault of this index changed, where the engine could not see it.
+    pub fn touch(&self, fault: u16) {
+        self.state().faults.touch(fault);
+    }
+
+    fn since_start(&self, now_ms: i64) -> Duration {
+        Duration::from_millis(u64::try_from(now_ms - self.config.start_ms).unwrap_or(0))
+    }
+
     /// Answers one call that comes at `now_ms` (wall time, Unix milliseconds).
     ///
     /// Every call counts towards its caller's minute. Faults come before everything else, as the edge does; then
@@ -148,31 +172,53 @@ impl Engine {
             now_ms,
             nonce: mix(self.config.seed) ^ state.answered,
         };
+        if let Some((unreachable, fault)) = state.faults.unreachable(self.since_start(now_ms)) {
+            // It never came.
+            state.faults.touch(fault);
+            drop(state);
+            return never_came(stamp, unreachable, fault);
+        }
         let calls = state.book.count(&counted_as, now_ms);
         let ids = query.list("ids");
+        let of_path = path
+            .strip_prefix("/coins/")
+            .filter(|id| !matches!(*id, "markets" | "list"));
+        let ids = of_path.map_or(ids, |id| vec![id]);
         let facts = Facts {
             path,
             ids: &ids,
             headers: Some(&request.headers),
             ..Facts::default()
         };
-        let since_start = Duration::from_millis(u64::try_from(now_ms - self.config.start_ms).unwrap_or(0));
-        let judgement = state.faults.judge(since_start, now_ms, &facts);
+        let call = Call {
+            facts,
+            keyed: matches!(caller, Ok(Caller::Key(_))),
+            uri_bytes: request.path.len() + request.query.len() + usize::from(!request.query.is_empty()),
+        };
+        let mut judgement = state.faults.judge(self.since_start(now_ms), now_ms, &call);
 
-        let outcome = match judgement.verdict {
-            Verdict::Status(status) => Err(ErrorAnswer::of_status(
-                status,
-                now_ms,
-                limits::rest_of_window_s(now_ms, MINUTE_MS),
-            )),
-            Verdict::RateLimited { retry_after_s } => Err(ErrorAnswer::rate_limited(retry_after_s)),
-            Verdict::Hang { .. } => Err(ErrorAnswer::origin_timed_out()),
+        let outcome = match &judgement.verdict {
+            Verdict::Answer(answer) => Err(answer.clone()),
+            Verdict::QuotaExhausted => {
+                let credits = allowance.per_month.unwrap_or_default();
+                Err(ErrorAnswer::quota_exhausted(credits))
+            }
+            Verdict::Hang { .. } | Verdict::Broken(_) => Err(ErrorAnswer::origin_timed_out()),
             Verdict::Pass => caller
                 .map_err(|wrong| wrong.answer(now_ms))
                 .and_then(|caller| self.permit(&state.book, &caller, calls, now_ms))
                 .and_then(|()| {
                     let when = When::of(now_ms, judgement.stale);
                     self.route(request, path, &query, &state.book, &counted_as, when)
+                })
+                .and_then(|routed| {
+                    let source = Source {
+                        market: &self.market,
+                        path,
+                        inactive: query.get("status") == Some("inactive"),
+                        data_ms: now_ms,
+                    };
+                    damaged(routed, &mut judgement, &mut state.faults, source)
                 }),
         };
         let credit = outcome.is_ok() && allowance.per_month.is_some();
@@ -187,11 +233,30 @@ impl Engine {
         };
         answer.credit = credit;
         answer.delay = judgement.delay;
-        answer.faults = judgement.touched;
-        if let Verdict::Hang { at_most } = judgement.verdict {
-            answer.fate = Fate::Hang;
-            answer.delay += at_most;
+        if let Some(bytes_per_second) = judgement.bytes_per_second {
+            answer.wire = Wire::Drip { bytes_per_second };
         }
+        match judgement.verdict {
+            Verdict::Hang { at_most } => {
+                answer.fate = Fate::Hang;
+                answer.delay += at_most;
+            }
+            Verdict::Broken(wire) => answer.wire = wire,
+            Verdict::Pass | Verdict::Answer(_) | Verdict::QuotaExhausted => {}
+        }
+        if answer.fate == Fate::Answer && !matches!(answer.wire, Wire::Close | Wire::Reset) {
+            for (index, damage) in judgement.damage {
+                if let Damage::Cut(how, after) = damage
+                    && let Some(after) = cut_at(&answer.body, after)
+                {
+                    self.touch(index);
+                    judgement.touched.push(index);
+                    answer.wire = Wire::Cut { how, after };
+                    headers::promise(&mut answer.headers, how, answer.body.len());
+                }
+            }
+        }
+        answer.faults = judgement.touched;
         answer
     }
 
@@ -279,6 +344,7 @@ impl Engine {
             body: body.json,
             delay: Duration::ZERO,
             fate: Fate::Answer,
+            wire: Wire::Whole,
             retry_after_s: None,
             credit: false,
             faults: Vec::new(),
@@ -335,6 +401,41 @@ struct Routed {
     age_ms: i64,
 }
 
+/// What the faults make of a healthy answer.
+fn damaged(
+    mut routed: Routed,
+    judgement: &mut Judgement,
+    faults: &mut Timeline,
+    source: Source<'_>,
+) -> Result<Routed, ErrorAnswer> {
+    for (index, damage) in &judgement.damage {
+        let changed = match damage {
+            Damage::Altered(altered) => altered.apply(&routed.body.json, source),
+            Damage::BreaksOff(after) => {
+                let end = cut_at(&routed.body.json, *after).unwrap_or(routed.body.json.len());
+                Ok(routed.body.json[..end].to_owned())
+            }
+            Damage::Cut(..) => continue,
+        };
+        if changed.as_ref().is_ok_and(|changed| *changed == routed.body.json) {
+            continue;
+        }
+        faults.touch(*index);
+        judgement.touched.push(*index);
+        routed.body.json = changed?;
+    }
+    Ok(routed)
+}
+
+/// A call that found no connection.
+fn never_came(stamp: Stamp, unreachable: Unreachable, fault: u16) -> FakeAnswer {
+    FakeAnswer {
+        wire: Wire::Unreachable(unreachable),
+        faults: vec![fault],
+        ..refusal(stamp, ErrorAnswer::origin_timed_out())
+    }
+}
+
 fn refusal(stamp: Stamp, error: ErrorAnswer) -> FakeAnswer {
     FakeAnswer {
         status: error.status,
@@ -343,6 +444,7 @@ fn refusal(stamp: Stamp, error: ErrorAnswer) -> FakeAnswer {
         body: error.body,
         delay: Duration::ZERO,
         fate: Fate::Answer,
+        wire: Wire::Whole,
         credit: false,
         faults: Vec::new(),
     }

@@ -1,7 +1,9 @@
 //! The exact bodies of everything that is not a 200. There are four shapes: flat, `status`, `status` with the
 //! code outside, and pages that are no JSON at all.
 
-use super::numbers;
+use scenarios::format::fault::{BlockBody, RetryAfter};
+
+use super::{headers::http_date, limits::rest_of_window_s, numbers};
 
 /// An error answer: its status and body, before headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +14,10 @@ pub struct ErrorAnswer {
     pub body: String,
     /// Who wrote it.
     pub from: Origin,
-    /// What `Retry-After` says, whole seconds.
+    /// What `Retry-After` asks for, whole seconds; `None` when there is none, or one that means nothing.
     pub retry_after_s: Option<u32>,
+    /// How `Retry-After` says it, where that is not a number of seconds.
+    pub retry_after_text: Option<String>,
 }
 
 /// Who wrote an error, which decides its headers.
@@ -23,8 +27,12 @@ pub enum Origin {
     App,
     /// The edge before it, in JSON.
     Edge,
+    /// The application, in HTML.
+    AppPage,
     /// The edge before it, in HTML.
     EdgePage,
+    /// The edge before it, in plain text.
+    EdgeText,
 }
 
 impl ErrorAnswer {
@@ -34,6 +42,7 @@ impl ErrorAnswer {
             body: body.into(),
             from: Origin::App,
             retry_after_s: None,
+            retry_after_text: None,
         }
     }
 
@@ -43,6 +52,7 @@ impl ErrorAnswer {
             body: body.into(),
             from: Origin::Edge,
             retry_after_s: None,
+            retry_after_text: None,
         }
     }
 
@@ -150,14 +160,140 @@ impl ErrorAnswer {
         Self::edge(403, body)
     }
 
+    /// The same, with a `Retry-After` as a fault wants it. `window_ms`: length of the fixed window of its limit.
+    #[must_use]
+    pub fn coming_back(mut self, how: &RetryAfter, now_ms: i64, window_ms: i64) -> Self {
+        let rest_s = rest_of_window_s(now_ms, window_ms);
+        match how {
+            RetryAfter::RestOfWindow => self.retry_after_s = Some(rest_s),
+            RetryAfter::Fixed(wait) => {
+                let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+                self.retry_after_s = Some(seconds);
+            }
+            RetryAfter::Date => {
+                // A date has whole seconds: the first that is not before the window's end.
+                let end_ms = now_ms + window_ms.max(1) - now_ms.rem_euclid(window_ms.max(1));
+                let date_ms = (end_ms + 999).div_euclid(1000) * 1000;
+                self.retry_after_s = u32::try_from((date_ms - now_ms).div_euclid(1000)).ok();
+                self.retry_after_text = Some(http_date(date_ms));
+            }
+            RetryAfter::Text(text) => {
+                let number = text.trim().parse::<u64>().ok();
+                self.retry_after_s = number.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
+                self.retry_after_text = Some(text.clone());
+            }
+            RetryAfter::Absent => {}
+        }
+        self
+    }
+
+    /// 429 of the edge's own limit: `error code: 1015`. No `Retry-After` was captured.
+    pub fn cf_rate_limited() -> Self {
+        Self {
+            from: Origin::EdgeText,
+            ..Self::edge(429, "error code: 1015")
+        }
+    }
+
+    /// 403: the edge blocks the caller.
+    pub fn cf_blocked(body: BlockBody) -> Self {
+        match body {
+            BlockBody::Code1020 => Self {
+                from: Origin::EdgeText,
+                ..Self::edge(403, "error code: 1020")
+            },
+            BlockBody::Html => Self::page(
+                403,
+                Origin::EdgePage,
+                "Access denied | api.coingecko.com used Cloudflare to restrict access",
+                "Access denied",
+                "The owner of this website (api.coingecko.com) has banned your access.",
+            ),
+        }
+    }
+
+    /// A gateway's page: 502, 503, 504, or Cloudflare's 520 and 522. (No page of CoinGecko's was captured.)
+    pub fn gateway_page(status: u16) -> Self {
+        let reason = match status {
+            520 => "Web server is returning an unknown error",
+            522 => "Connection timed out",
+            other => http::StatusCode::from_u16(other)
+                .ok()
+                .and_then(|status| status.canonical_reason())
+                .unwrap_or("Error"),
+        };
+        let title = format!("api.coingecko.com | {status}: {reason}");
+        Self::page(
+            status,
+            Origin::EdgePage,
+            &title,
+            reason,
+            &format!("Error code {status}"),
+        )
+    }
+
+    /// 500: the application crashed.
+    pub fn app_page() -> Self {
+        Self::page(
+            500,
+            Origin::AppPage,
+            "Uh Oh! We're sorry, but something went wrong. (500)",
+            "Uh Oh!",
+            "We're sorry, but something went wrong.",
+        )
+    }
+
+    /// 200 with a page that asks for a browser.
+    pub fn challenge_page() -> Self {
+        Self::page(
+            200,
+            Origin::EdgePage,
+            "Just a moment...",
+            "Checking your browser before accessing api.coingecko.com",
+            "Enable JavaScript and cookies to continue.",
+        )
+    }
+
+    /// 414: path and query are too long.
+    pub fn uri_too_long() -> Self {
+        Self::page(
+            414,
+            Origin::EdgePage,
+            "414 Request-URI Too Large",
+            "414 Request-URI Too Large",
+            "cloudflare",
+        )
+    }
+
+    /// A key of one kind at the host of another: code 10002, 10010 or 10011.
+    pub fn auth_mixup(code: u32, now_ms: i64) -> Self {
+        match code {
+            10_010 => Self::pro_key_at_public_host(now_ms),
+            10_011 => Self::demo_key_at_pro_host(now_ms),
+            _ => Self::key_missing(now_ms),
+        }
+    }
+
+    fn page(status: u16, from: Origin, title: &str, heading: &str, text: &str) -> Self {
+        let body = format!(
+            "<!DOCTYPE html>\n<html lang=\"en-US\"><head><title>{title}</title></head><body><h1>{heading}</h1>\
+             <p>{text}</p></body></html>\n"
+        );
+        Self {
+            from,
+            ..Self::edge(status, body)
+        }
+    }
+
     /// The edge's page when the origin did not answer in time: what a call that outlasts its hang would get.
     pub fn origin_timed_out() -> Self {
-        let body = "<!DOCTYPE html>\n<html lang=\"en-US\"><head><title>api.coingecko.com | 524: A timeout \
-                    occurred</title></head><body><h1>A timeout occurred</h1><p>Error code 524</p></body></html>\n";
-        Self {
-            from: Origin::EdgePage,
-            ..Self::edge(524, body)
-        }
+        Self::page(
+            524,
+            Origin::EdgePage,
+            "api.coingecko.com | 524: A timeout occurred",
+            "A timeout occurred",
+            "Error code 524",
+        )
     }
 
     /// CoinGecko's own JSON error for a status from 400 to 599, as the `status` fault sends it.

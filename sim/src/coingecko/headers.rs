@@ -1,5 +1,6 @@
 //! The headers of each kind of answer, as captured from the real service (names, order, values).
 
+use scenarios::format::fault::Cut;
 use sha2::{Digest, Sha256};
 
 use super::errors::{ErrorAnswer, Origin};
@@ -55,18 +56,21 @@ pub fn error(stamp: Stamp, answer: &ErrorAnswer) -> Headers {
     let content_type = match answer.from {
         Origin::App => "application/json; charset=utf-8",
         Origin::Edge => "application/json",
+        Origin::AppPage => "text/html; charset=utf-8",
         Origin::EdgePage => "text/html; charset=UTF-8",
+        Origin::EdgeText => "text/plain; charset=UTF-8",
     };
     let mut headers = vec![
         ("date", http_date(stamp.now_ms)),
         ("content-type", content_type.to_owned()),
         ("content-length", answer.body.len().to_string()),
     ];
-    if let Some(seconds) = answer.retry_after_s {
-        headers.push(("retry-after", seconds.to_string()));
+    let seconds = answer.retry_after_s.map(|seconds| seconds.to_string());
+    if let Some(text) = answer.retry_after_text.clone().or(seconds) {
+        headers.push(("retry-after", text));
     }
     match answer.from {
-        Origin::App => {
+        Origin::App | Origin::AppPage => {
             headers.extend(security());
             headers.push(("cache-control", "no-cache".to_owned()));
             headers.extend(cors());
@@ -76,13 +80,29 @@ pub fn error(stamp: Stamp, answer: &ErrorAnswer) -> Headers {
                 ("x-runtime", runtime(stamp.nonce)),
             ]);
         }
-        Origin::Edge | Origin::EdgePage => headers.push((
+        Origin::Edge | Origin::EdgePage | Origin::EdgeText => headers.push((
             "cache-control",
             "private, max-age=0, no-store, no-cache, must-revalidate, post-check=0, pre-check=0".to_owned(),
         )),
     }
     headers.extend(edge(stamp.nonce));
     headers
+}
+
+/// Makes a head promise its body of `length` bytes as `how` says.
+pub fn promise(headers: &mut Headers, how: Cut, length: usize) {
+    let promise = match how {
+        Cut::Length => ("content-length", length.to_string()),
+        Cut::Chunked => ("transfer-encoding", "chunked".to_owned()),
+        Cut::Json => return,
+    };
+    let framing = headers
+        .iter_mut()
+        .find(|(name, _)| matches!(*name, "content-length" | "transfer-encoding"));
+    match framing {
+        Some(framing) => *framing = promise,
+        None => headers.push(promise),
+    }
 }
 
 fn security() -> Headers {
@@ -125,7 +145,7 @@ fn owned((name, value): (&'static str, &str)) -> (&'static str, String) {
 }
 
 /// `Mon, 02 Mar 2026 00:00:00 GMT`
-fn http_date(now_ms: i64) -> String {
+pub(super) fn http_date(now_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(now_ms)
         .ok()
         .and_then(|now| {

@@ -4,6 +4,7 @@
 //! - [`catalogue`], [`market`], [`numbers`]: which coins there are, what they cost when, how numbers are written
 //! - [`query`], [`lookup`], [`currencies`]: what was asked for
 //! - [`answers`], [`markets`], [`mod@coin`]: the JSON of a 200
+//! - [`altered`]: what faults make of the JSON of a 200
 //! - [`errors`], [`headers`]: everything else that is sent
 //! - [`limits`]: plans, keys, minute windows, monthly credits
 //! - [`publication`]: what was true when, for the judge
@@ -19,6 +20,7 @@
 //! objects under `market_data`); `sparkline_7d` as a bare list, as CoinGecko's own description has it.
 
 pub mod alone;
+pub mod altered;
 mod answers;
 mod calls;
 pub mod catalogue;

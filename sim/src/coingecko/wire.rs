@@ -41,7 +41,7 @@ pub enum Unreachable {
     Refuse,
     /// Packets vanish: connecting ends only when the caller gives up.
     Blackhole,
-    /// The first packets are lost, so that connecting takes at least so long, real time. Linux sends again after
-    /// 1, 3 and 7 seconds, so that is what it takes in fact.
+    /// The first packets are lost, so that connecting takes at least so long, real time. Linux sends again
+    /// each second at first (before 6.5: after 1, 3 and 7 seconds), so it takes whole seconds in fact.
     Slow(Duration),
 }

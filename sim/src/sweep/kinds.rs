@@ -57,7 +57,7 @@ const fn kind(
 }
 
 /// What may go wrong.
-static KINDS: [Kind; 18] = [
+static KINDS: [Kind; 29] = [
     kind(CoinGecko, "status", 6, |dice, _| vec![status(dice)]),
     kind(CoinGecko, "rate_limit", 6, rate_limit),
     kind(CoinGecko, "latency", 4, latency),
@@ -71,9 +71,50 @@ static KINDS: [Kind; 18] = [
             ("freeze", text(freeze)),
         ]
     }),
-    kind(CoinGecko, "flap", 2, |dice, _| {
-        let (down, up) = (seconds(dice.spread(5, 900)), seconds(dice.spread(5, 900)));
-        vec![status(dice), ("down", down), ("up", up)]
+    kind(CoinGecko, "quota_exhausted", 1, nothing),
+    kind(CoinGecko, "auth_mixup", 1, |dice, _| {
+        vec![("code", dice.one_of(&["10002", "10010", "10011"]).to_owned())]
+    }),
+    kind(CoinGecko, "uri_too_long", 1, |dice, _| {
+        vec![("above", text(&format!("{}B", dice.spread(100, 2000))))]
+    }),
+    kind(CoinGecko, "slow_body", 2, |dice, _| {
+        vec![("speed", text(&format!("{}B/s", dice.spread(100, 100_000))))]
+    }),
+    kind(CoinGecko, "connect_fail", 3, |dice, _| {
+        let how = dice.one_of(&["refuse", "blackhole", "reset", "close"]);
+        vec![("how", text(how))]
+    }),
+    kind(CoinGecko, "slow_connect", 1, |dice, _| {
+        vec![("by", seconds(dice.spread(1, 19)))]
+    }),
+    kind(CoinGecko, "truncated", 2, |dice, _| {
+        let how = dice.one_of(&["length", "chunked", "json"]);
+        let after = format!("{}B", dice.spread(1, 20_000));
+        vec![("how", text(how)), ("after", text(&after))]
+    }),
+    kind(CoinGecko, "cache_split", 2, |dice, _| {
+        vec![("lag", seconds(dice.spread(30, 3600)))]
+    }),
+    kind(CoinGecko, "null_fields", 2, |dice, _| {
+        let fields = dice.one_of(&[
+            "[\"price\"]",
+            "[\"change_24h\", \"market_cap\", \"rank\"]",
+            "[\"price\", \"rank\"]",
+        ]);
+        let absent = dice.percent(50).to_string();
+        vec![("fields", fields.to_owned()), ("absent", absent)]
+    }),
+    kind(CoinGecko, "missing_coin", 2, |dice, _| {
+        let shape = dice.one_of(&["omit", "omit", "empty_coin"]);
+        vec![("count", dice.between(1, 50).to_string()), ("shape", text(shape))]
+    }),
+    // A spike, or the price of another coin, that lasts is confirmed by the next fetch: nobody can tell it is wrong.
+    kind(CoinGecko, "wrong_value", 2, |dice, _| {
+        vec![("value", text(dice.one_of(&["zero", "negative"])))]
+    }),
+    kind(CoinGecko, "endpoint_disabled", 1, |_, _| {
+        vec![("match", "{ path = \"/coins/markets\" }".to_owned())]
     }),
     kind(CoinGecko, "cf_rate_limit_1015", 1, nothing),
     kind(CoinGecko, "cf_block", 1, nothing),

@@ -111,7 +111,8 @@ impl<F: FnMut(&Timeline) -> bool> Search<F> {
     }
 
     fn drop_modifiers(&mut self) -> bool {
-        let drops: [fn(&mut Draft); 3] = [
+        let drops: [fn(&mut Draft); 4] = [
+            |fault| fault.shape = None,
             |fault| fault.share = None,
             |fault| fault.every = None,
             |fault| fault.first = None,
@@ -177,6 +178,7 @@ mod tests {
             kind,
             at_s,
             for_s,
+            shape: None,
             share: Some(50),
             every: Some(2),
             first: None,

@@ -36,6 +36,8 @@ pub struct Draft {
     pub at_s: u64,
     /// How long it lasts, seconds, at least 1.
     pub for_s: u64,
+    /// How strong it is over its span; in full when there is none.
+    pub shape: Option<DraftShape>,
     /// The share of events that it touches, percent; all of them when there is none.
     pub share: Option<u64>,
     /// Only every so-many-th.
@@ -44,6 +46,22 @@ pub struct Draft {
     pub first: Option<u64>,
     /// The parameters of its kind: key, and value as TOML.
     pub parameters: Vec<(&'static str, String)>,
+}
+
+/// How strong a fault is over its span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DraftShape {
+    /// From none to all.
+    RampIn,
+    /// From all to none.
+    RampOut,
+    /// It comes and goes. Where it would not go, it is as if there were no shape.
+    Flap {
+        /// How long it is there each time, seconds.
+        on_s: u64,
+        /// How long it is not, seconds.
+        off_s: u64,
+    },
 }
 
 /// What a sweep plays over its scenario.
@@ -92,11 +110,20 @@ impl Draft {
             kind: kind.name,
             at_s: 0,
             for_s: 0,
+            shape: None,
             share: None,
             every: None,
             first: None,
             parameters,
         }
+    }
+
+    /// Whether it hits all connections alike, so that no modifier may choose among them.
+    fn hits_all(&self) -> bool {
+        let unreachable =
+            |(key, how): &Parameter| *key == "how" && matches!(how.as_str(), "\"refuse\"" | "\"blackhole\"");
+        self.kind == "slow_connect"
+            || (self.kind == "connect_fail" && self.parameters.iter().any(unreachable))
     }
 
     fn write(&self, text: &mut String) {
@@ -110,6 +137,19 @@ impl Draft {
         for (key, value) in &self.parameters {
             let _ = writeln!(text, "{key} = {value}");
         }
+        let _ = match self.shape {
+            Some(DraftShape::RampIn) => writeln!(text, "ramp = \"in\""),
+            Some(DraftShape::RampOut) => writeln!(text, "ramp = \"out\""),
+            Some(DraftShape::Flap { on_s, off_s }) if on_s < self.for_s => {
+                writeln!(
+                    text,
+                    "flap = {{ on = \"{}\", off = \"{}\" }}",
+                    span(on_s),
+                    span(off_s)
+                )
+            }
+            Some(DraftShape::Flap { .. }) | None => Ok(()),
+        };
         if let Some(share) = self.share {
             let _ = writeln!(text, "share = \"{share}%\"");
         }
@@ -146,6 +186,16 @@ impl Timeline {
             draft.at_s = begin(&mut dice, &faults, room);
             let left = room.faults_until_s - draft.at_s;
             draft.for_s = dice.spread(left.min(5), left);
+            if dice.percent(20) {
+                draft.shape = Some(shape(&mut dice, draft.for_s));
+            }
+            if draft.hits_all() {
+                draft.shape = draft
+                    .shape
+                    .filter(|shape| matches!(shape, DraftShape::Flap { .. }));
+                faults.push(draft);
+                continue;
+            }
             if dice.percent(35) {
                 draft.share = Some(dice.between(1, 19) * 5);
             }
@@ -153,7 +203,7 @@ impl Timeline {
                 draft.every = Some(dice.between(2, 4));
             }
             if dice.percent(15) {
-                draft.first = Some(dice.between(1, 10));
+                draft.first = Some(dice.between(draft.every.unwrap_or(1), 10));
             }
             faults.push(draft);
         }
@@ -169,6 +219,18 @@ impl Timeline {
             text
         });
         blocks.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// How strong a fault of this length is over its span.
+fn shape(dice: &mut Dice, for_s: u64) -> DraftShape {
+    match dice.between(0, 2) {
+        0 => DraftShape::RampIn,
+        1 => DraftShape::RampOut,
+        _ => DraftShape::Flap {
+            on_s: dice.spread(1, for_s),
+            off_s: dice.spread(1, for_s),
+        },
     }
 }
 

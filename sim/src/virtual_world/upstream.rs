@@ -1,15 +1,16 @@
 //! The fake CoinGecko in virtual time: the same engine that answers on sockets, called in process.
 
-use std::sync::Arc;
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use service::coingecko::upstream::{BoxError, Upstream, UpstreamBody, UpstreamRequest};
 
 use crate::{
     clock::RunClock,
-    coingecko::{Engine, FakeAnswer, FakeRequest, Fate},
+    coingecko::{Engine, FakeRequest, Fate, Unreachable, Wire, headers::Headers},
     latency::Modelled,
     record::{
         Recorder,
@@ -36,7 +37,7 @@ pub(super) fn upstream(desk: Arc<Desk>) -> Upstream {
 }
 
 impl Desk {
-    async fn serve(&self, request: &UpstreamRequest) -> Result<Response<UpstreamBody>, BoxError> {
+    async fn serve(self: Arc<Self>, request: &UpstreamRequest) -> Result<Response<UpstreamBody>, BoxError> {
         let at_us = self.clock.now_us();
         let call = FakeRequest {
             method: request.method().clone(),
@@ -46,7 +47,7 @@ impl Desk {
         };
         let answer = self.engine.answer(&call, self.clock.wall_ms(at_us));
         let mut open = OpenCall {
-            desk: self,
+            desk: Arc::clone(&self),
             call: UpstreamCall {
                 at_us,
                 done_us: at_us,
@@ -57,28 +58,96 @@ impl Desk {
                 faults: answer.faults.clone(),
             },
         };
+        let connected = match answer.wire {
+            Wire::Unreachable(unreachable) => connect(unreachable).await,
+            _ => Ok(()),
+        };
+        connected?;
         tokio::time::sleep(answer.delay).await;
         self.latency.pass().await;
-        match answer.fate {
-            Fate::Answer => {
+        match (answer.fate, answer.wire) {
+            (Fate::Hang, _) | (Fate::Answer, Wire::Close) => {
+                Err("the connection was closed without an answer".into())
+            }
+            (Fate::Answer, Wire::Reset) => Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+            (Fate::Answer, wire) => {
                 open.call.status = answer.status;
                 open.call.retry_after_s = answer.retry_after_s;
-                drop(open);
-                response(answer)
+                let body = body(answer.body, wire, open);
+                response(answer.status, answer.headers, body)
             }
-            Fate::Hang => Err("the connection was closed without an answer".into()),
+        }
+    }
+}
+
+/// Connecting, as a caller on Linux sees it.
+async fn connect(unreachable: Unreachable) -> Result<(), BoxError> {
+    match unreachable {
+        Unreachable::Refuse => Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()),
+        Unreachable::Blackhole => {
+            tokio::time::sleep(GIVES_UP).await;
+            Err(io::Error::from(io::ErrorKind::TimedOut).into())
+        }
+        Unreachable::Slow(by) => {
+            let sent_again = SENT_AGAIN_S
+                .map(Duration::from_secs)
+                .into_iter()
+                .find(|after| *after >= by);
+            tokio::time::sleep(sent_again.unwrap_or(by)).await;
+            Ok(())
+        }
+    }
+}
+
+/// When Linux sends the first packet of a connection again, seconds: four times a second apart (since 6.5,
+/// `tcp_syn_linear_timeouts`), then ever more slowly.
+const SENT_AGAIN_S: [u64; 8] = [1, 2, 3, 4, 5, 7, 11, 19];
+/// When Linux gives up connecting by its defaults, about.
+const GIVES_UP: Duration = Duration::from_secs(67);
+
+/// The body as it comes over such a wire. The call is under way until the body has come, or broken off.
+fn body(json: String, wire: Wire, open: OpenCall) -> UpstreamBody {
+    let whole = Bytes::from(json);
+    match wire {
+        Wire::Drip { bytes_per_second } => {
+            let pieces = futures_util::stream::unfold((whole, open), move |(mut rest, open)| async move {
+                if rest.is_empty() {
+                    return None;
+                }
+                // A piece each tenth of a second, or a byte at a time.
+                let length = usize::try_from(bytes_per_second / 10)
+                    .unwrap_or(usize::MAX)
+                    .max(1);
+                let piece = rest.split_to(length.min(rest.len()));
+                tokio::time::sleep(Duration::from_secs_f64(
+                    piece.len() as f64 / bytes_per_second as f64,
+                ))
+                .await;
+                Some((Ok::<_, BoxError>(Frame::data(piece)), (rest, open)))
+            });
+            StreamBody::new(pieces).boxed_unsync()
+        }
+        Wire::Cut { after, .. } => {
+            drop(open);
+            let come = Ok(Frame::data(whole.slice(..after.min(whole.len()))));
+            let broken = Err("the connection was closed before the body was complete".into());
+            StreamBody::new(futures_util::stream::iter([come, broken])).boxed_unsync()
+        }
+        Wire::Whole | Wire::Close | Wire::Reset | Wire::Unreachable(_) => {
+            drop(open);
+            Full::new(whole).map_err(|never| match never {}).boxed_unsync()
         }
     }
 }
 
 /// A call that has come. It is recorded when it ends: with its answer, or without one when the caller went away
 /// before it came.
-struct OpenCall<'a> {
-    desk: &'a Desk,
+struct OpenCall {
+    desk: Arc<Desk>,
     call: UpstreamCall,
 }
 
-impl Drop for OpenCall<'_> {
+impl Drop for OpenCall {
     fn drop(&mut self) {
         let call = UpstreamCall {
             done_us: self.desk.clock.now_us(),
@@ -90,13 +159,10 @@ impl Drop for OpenCall<'_> {
     }
 }
 
-fn response(answer: FakeAnswer) -> Result<Response<UpstreamBody>, BoxError> {
-    let body = Full::new(Bytes::from(answer.body))
-        .map_err(|never| match never {})
-        .boxed_unsync();
+fn response(status: u16, headers: Headers, body: UpstreamBody) -> Result<Response<UpstreamBody>, BoxError> {
     let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(answer.status)?;
-    for (name, value) in answer.headers {
+    *response.status_mut() = StatusCode::from_u16(status)?;
+    for (name, value) in headers {
         let name = http::HeaderName::try_from(name)?;
         response
             .headers_mut()

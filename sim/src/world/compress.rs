@@ -182,6 +182,7 @@ fn coingecko_wait(kind: &CoinGeckoFault, config: &Config) -> Duration {
         CoinGeckoFault::Latency { .. }
         | CoinGeckoFault::SlowBody { .. }
         | CoinGeckoFault::ConnectFail { .. } => all_attempts(config.attempt_timeout, config),
+        CoinGeckoFault::SlowConnect { .. } => all_attempts(config.attempt_timeout, config),
         CoinGeckoFault::Hang { at_most } => all_attempts(config.attempt_timeout.min(*at_most), config),
         _ => UNDISTURBED_WAIT,
     }

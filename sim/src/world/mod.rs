@@ -191,7 +191,7 @@ impl Tick {
         let active = scenario
             .faults
             .iter()
-            .filter(|fault| fault.span_in_time().contains(&wall));
+            .filter(|fault| fault.strength_at(wall) > 0.0);
         Self {
             wall: wall.min(scenario.duration),
             requests,

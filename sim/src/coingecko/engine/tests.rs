@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 mod coin;
+mod faults;
 
 use super::*;
 use crate::coingecko::limits::{DEMO_KEY, PRO_KEY};

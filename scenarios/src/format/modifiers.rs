@@ -1,0 +1,195 @@
+//! The modifiers of a `[[fault]]`: which events it touches, and how strongly over its span.
+
+use std::time::Duration;
+
+use super::checker::Checker;
+use super::kinds::KindRow;
+use super::model::{FaultShape, Match, Target};
+use super::raw::{RawFault, RawMatch};
+use super::written::At;
+
+/// Checked modifiers. `None`: complained about.
+pub(super) struct Modifiers {
+    pub(super) shape: Option<FaultShape>,
+    pub(super) share: Option<f64>,
+    pub(super) first: Option<u32>,
+    pub(super) every: Option<u32>,
+    pub(super) matches: Match,
+}
+
+/// Checks the modifiers of a fault that lasts `length`, each for itself.
+pub(super) fn check(
+    checker: &mut Checker<'_>,
+    raw: &RawFault,
+    target: Target,
+    length: Option<Duration>,
+) -> Modifiers {
+    for (count, what) in [(&raw.first, "`first`"), (&raw.every, "`every`")] {
+        if let Some(count) = count {
+            checker.at_least_one(count, what);
+        }
+    }
+    Modifiers {
+        shape: shape(checker, raw, length),
+        share: raw.share.as_ref().map_or(Some(1.0), |share| checker.share(share)),
+        first: raw.first.as_ref().map(|count| count.value),
+        every: raw.every.as_ref().map(|count| count.value),
+        matches: raw
+            .matches
+            .as_ref()
+            .map_or_else(Match::default, |raw| matches(checker, raw, target)),
+    }
+}
+
+fn shape(checker: &mut Checker<'_>, raw: &RawFault, length: Option<Duration>) -> Option<FaultShape> {
+    if let (Some(ramp), Some(_)) = (&raw.ramp, &raw.flap) {
+        let help = "remove one of the two";
+        checker.error(&ramp.range, "a fault has one shape: `ramp` or `flap`", help);
+        return None;
+    }
+    if let Some(ramp) = &raw.ramp {
+        let words = [("in", FaultShape::RampIn), ("out", FaultShape::RampOut)];
+        return checker.word(ramp, &words);
+    }
+    let Some(flap) = &raw.flap else {
+        return Some(FaultShape::Step);
+    };
+    let (on, off) = (
+        checker.positive(&flap.value.on),
+        checker.positive(&flap.value.off),
+    );
+    let (on, off) = (on?, off?);
+    if length.is_some_and(|length| on >= length) {
+        let help = "shorten `on`, or remove `flap`";
+        checker.error(
+            &flap.range,
+            "the fault would end before it goes for the first time",
+            help,
+        );
+        return None;
+    }
+    Some(FaultShape::Flap { on, off })
+}
+
+fn matches(checker: &mut Checker<'_>, raw: &At<RawMatch>, target: Target) -> Match {
+    let given = &raw.value;
+    let sensible = match target {
+        Target::CoinGecko => given.op.is_none() && given.key_prefix.is_none(),
+        Target::Store => given.path.is_none() && given.id.is_none() && given.header.is_none(),
+        Target::Clients => given.id.is_none() && given.op.is_none() && given.key_prefix.is_none(),
+        Target::Service | Target::Schedule => false,
+    };
+    if !sensible {
+        let help = match target {
+            Target::CoinGecko => "calls can be matched by path, id and header",
+            Target::Store => "operations can be matched by op and key_prefix",
+            Target::Clients => "requests can be matched by path and header",
+            Target::Service | Target::Schedule => "remove `match`: it does not apply here",
+        };
+        checker.error(
+            &raw.range,
+            format!("target `{target}` cannot be matched so"),
+            help,
+        );
+    }
+    let header = given.header.as_ref().map(|header| match header.split_once(':') {
+        Some((name, value)) => (name.trim().to_lowercase(), Some(value.trim().to_owned())),
+        None => (header.trim().to_lowercase(), None),
+    });
+    Match {
+        path: given.path.clone(),
+        id: given.id.clone(),
+        header,
+        op: given.op.clone(),
+        key_prefix: given.key_prefix.clone(),
+    }
+}
+
+/// Refuses modifiers that contradict each other, or the kind of the fault.
+pub(super) fn contradictions(checker: &mut Checker<'_>, raw: &RawFault, row: &KindRow) {
+    if let (Some(first), Some(every)) = (&raw.first, &raw.every)
+        && first.value < every.value
+    {
+        let message = format!(
+            "there is no {} among the first {}: it would touch nothing",
+            ordinal(every.value),
+            first.value
+        );
+        checker.error(&first.range, message, "raise `first`, or lower `every`");
+    }
+    let word = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone()).unwrap_or_default();
+    let unreachable = row.kind == "slow_connect"
+        || (row.kind == "connect_fail" && matches!(word(&raw.how).as_str(), "refuse" | "blackhole"));
+    if unreachable {
+        let given = [
+            ("share", raw.share.as_ref().map(|at| &at.range)),
+            ("first", raw.first.as_ref().map(|at| &at.range)),
+            ("every", raw.every.as_ref().map(|at| &at.range)),
+            ("match", raw.matches.as_ref().map(|at| &at.range)),
+            ("ramp", raw.ramp.as_ref().map(|at| &at.range)),
+        ];
+        for (name, range) in given {
+            if let Some(range) = range {
+                let message = format!("`{name}` cannot choose among connections that never come about");
+                let help = "it hits all of them; `flap` may say when, and how = \"reset\" or \"close\" can be chosen by the call";
+                checker.error(range, message, help);
+            }
+        }
+    }
+    let id = raw.matches.as_ref().filter(|at| at.value.id.is_some());
+    if row.kind == "missing_coin"
+        && let Some(count) = &raw.count
+        && (id.is_some() || word(&raw.shape) == "empty")
+    {
+        let message = if id.is_some() {
+            "`match.id` names the coin that is missing already"
+        } else {
+            "an `empty` answer has no coins to count"
+        };
+        checker.error(&count.range, message, "remove `count`");
+    }
+    if row.kind == "wrong_value"
+        && let Some(factor) = &raw.factor
+    {
+        let value = word(&raw.value);
+        if value != "spike" && !value.is_empty() {
+            let message = format!("a value of `{value}` has no factor");
+            checker.error(
+                &factor.range,
+                message,
+                "remove `factor`, or write value = \"spike\"",
+            );
+        } else if (factor.value - 1.0).abs() < f64::EPSILON {
+            checker.error(
+                &factor.range,
+                "the price times 1 is the price",
+                "write another factor",
+            );
+        }
+    }
+    if let (Target::CoinGecko, Some(matches)) = (row.target, id)
+        && let Some(path) = &matches.value.path
+        && !["/simple/price", "/coins/"]
+            .iter()
+            .any(|of_coins| of_coins.starts_with(path.as_str()) || path.starts_with(of_coins))
+    {
+        let message = format!("no call of `{path}` asks for a coin");
+        checker.error(
+            &matches.range,
+            message,
+            "remove `id`, or match /simple/price or /coins/",
+        );
+    }
+}
+
+/// `2nd`, `3rd`, `10th`
+fn ordinal(number: u32) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
