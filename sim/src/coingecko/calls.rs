@@ -91,7 +91,7 @@ impl Calls {
         if lasted < delay {
             // The caller went away first: whatever it would have been answered, it was not.
             call.done_us = call.at_us + lasted.as_micros() as u64;
-            (call.status, call.retry_after_s) = (0, None);
+            (call.status, call.retry_after_s, call.complete) = (0, None, false);
         }
         (self.witness)(call);
     }
@@ -152,6 +152,7 @@ mod tests {
             done_us: 7 + delay_ms * 1000,
             path: "/ping".to_owned(),
             status: 200,
+            complete: true,
             retry_after_s: None,
             credit: true,
             faults: Vec::new(),

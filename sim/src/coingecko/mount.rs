@@ -228,6 +228,7 @@ fn called(path: String, at_us: u64, answer: &FakeAnswer) -> UpstreamCall {
         done_us: at_us + answer.delay.as_micros() as u64,
         path,
         status: if answered { answer.status } else { 0 },
+        complete: answered,
         retry_after_s: answer.retry_after_s.filter(|_| answered),
         credit: answer.credit,
         faults: answer.faults.clone(),

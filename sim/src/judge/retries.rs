@@ -21,7 +21,7 @@ impl Try {
     /// client gave up before the fake had finished with it.
     #[must_use]
     pub fn delay_s(&self) -> Option<f64> {
-        let previous = self.previous.filter(|previous| previous.status != 0)?;
+        let previous = self.previous.filter(|previous| previous.complete)?;
         Some(self.call.at_us.checked_sub(previous.done_us)? as f64 / 1e6)
     }
 }
@@ -107,6 +107,7 @@ mod tests {
             done_us,
             retry_after_s: None,
             status,
+            complete: true,
             credit: false,
         }
     }

@@ -184,6 +184,7 @@ impl Stage {
             done_us: ms * 1000 + 50_000,
             path: "/api/v3/coins/markets".to_owned(),
             status,
+            complete: status != 0,
             retry_after_s,
             credit: status == 200,
             faults: Vec::new(),

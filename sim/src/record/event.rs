@@ -149,8 +149,10 @@ pub struct UpstreamCall {
     pub done_us: u64,
     /// Path without query, such as `/api/v3/coins/markets`.
     pub path: String,
-    /// Status answered; 0 for a hang or a cut connection.
+    /// Status answered; 0 for a hang or a broken connection.
     pub status: u16,
+    /// Whether the whole answer was sent: its body neither broke off nor was given up by the caller.
+    pub complete: bool,
     /// The `Retry-After` sent, seconds.
     pub retry_after_s: Option<u32>,
     /// Whether it cost a monthly credit.

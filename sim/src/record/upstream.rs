@@ -13,6 +13,8 @@ pub struct CallRecord {
     pub retry_after_s: Option<u32>,
     /// Status answered, 0 = none.
     pub status: u16,
+    /// Whether the whole answer was sent.
+    pub complete: bool,
     /// Whether it cost a monthly credit.
     pub credit: bool,
 }
@@ -24,6 +26,7 @@ impl From<&UpstreamCall> for CallRecord {
             done_us: call.done_us.max(call.at_us),
             retry_after_s: call.retry_after_s,
             status: call.status,
+            complete: call.complete,
             credit: call.credit,
         }
     }

@@ -47,8 +47,8 @@ fn never() -> watch::Receiver<bool> {
     NEVER.subscribe()
 }
 
-/// The first of 200 seeds that breaks a rule, with the service broken so.
-fn found(plant: Plant) -> Trial {
+/// The first of 200 seeds that breaks this rule, with the service broken so. (A bug may show in other ways, too.)
+fn found(plant: Plant, rule: &str) -> Trial {
     let (sweep, halt) = (sweep(Some(plant)), Halt::on(never()));
     (0..200)
         .map(|seed| {
@@ -56,13 +56,18 @@ fn found(plant: Plant) -> Trial {
                 .trial(seed, &halt)
                 .unwrap_or_else(|error| panic!("seed {seed}: {error}"))
         })
-        .find(|trial| trial.failure.is_some())
+        .find(|trial| {
+            trial
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.broken.rule == rule)
+        })
         .unwrap_or_else(|| panic!("{plant:?} was not found"))
 }
 
 /// What a planted bug was found by, after it was shrunk; its file still fails by itself.
-fn shrunk(plant: Plant) -> (String, Vec<&'static str>) {
-    let Some(failure) = found(plant).failure else {
+fn shrunk(plant: Plant, rule: &str) -> Vec<&'static str> {
+    let Some(failure) = found(plant, rule).failure else {
         panic!("it failed")
     };
     assert!(failure.timeline.faults.len() <= 2, "{}", failure.text);
@@ -72,13 +77,12 @@ fn shrunk(plant: Plant) -> (String, Vec<&'static str>) {
     let healthy = play(None);
     assert!(healthy.held(), "{:?}\n{}", healthy.broken, failure.text);
     let kinds = failure.timeline.faults.iter().map(|fault| fault.kind);
-    (failure.broken.rule, kinds.collect())
+    kinds.collect()
 }
 
 #[test]
 fn a_service_that_ignores_retry_after_is_found() {
-    let (rule, kinds) = shrunk(Plant::RetryAfterIgnored);
-    assert_eq!(rule, "upstream.pause");
+    let kinds = shrunk(Plant::RetryAfterIgnored, "upstream.pause");
     assert!(
         kinds.iter().any(|kind| matches!(*kind, "rate_limit" | "status")),
         "{kinds:?}"
@@ -87,14 +91,19 @@ fn a_service_that_ignores_retry_after_is_found() {
 
 #[test]
 fn a_service_that_serves_past_retention_is_found() {
-    assert_eq!(shrunk(Plant::ServedPastRetention).0, "price.retention");
+    let kinds = shrunk(Plant::ServedPastRetention, "price.retention");
+    assert!(!kinds.is_empty());
 }
 
 #[test]
 fn a_service_that_overwrites_newer_prices_is_found() {
-    let (rule, kinds) = shrunk(Plant::OlderOverNewer);
-    assert_eq!(rule, "store.backwards");
-    assert!(kinds.contains(&"stale_data"), "{kinds:?}");
+    let kinds = shrunk(Plant::OlderOverNewer, "store.backwards");
+    assert!(
+        kinds
+            .iter()
+            .any(|kind| matches!(*kind, "stale_data" | "cache_split")),
+        "{kinds:?}"
+    );
 }
 
 // `.ci/determinism` does the same with a hundred, in two processes.
@@ -127,7 +136,7 @@ fn twenty_seeds_find_the_same_twice_whatever_the_threads() {
 
 #[test]
 fn the_smallest_scenario_says_what_it_breaks_and_reads_as_any_other() {
-    let Some(failure) = found(Plant::OlderOverNewer).failure else {
+    let Some(failure) = found(Plant::OlderOverNewer, "store.backwards").failure else {
         panic!("it failed")
     };
     assert!(

@@ -121,7 +121,8 @@ pub fn play(
     })
 }
 
-/// The broken rules of both.
+/// The broken rules of both, those about data first: the first is what a timeline is shrunk to, and wrong data is
+/// more often the cause of the others than their effect.
 fn broken(summary: &Summary, verdict: &Verdict) -> Vec<Broken> {
     let seen = summary.broken.iter().map(|(rule, breach)| Broken {
         rule: (*rule).to_owned(),
@@ -136,7 +137,9 @@ fn broken(summary: &Summary, verdict: &Verdict) -> Vec<Broken> {
             what: outcome.why.clone().unwrap_or_else(|| outcome.margin.clone()),
             times: 1,
         });
-    seen.chain(judged).collect()
+    let mut all: Vec<Broken> = seen.chain(judged).collect();
+    all.sort_by_key(|broken| !(broken.rule.starts_with("store.") || broken.rule.starts_with("price.")));
+    all
 }
 
 impl Findings {

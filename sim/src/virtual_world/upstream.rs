@@ -53,6 +53,7 @@ impl Desk {
                 done_us: at_us,
                 path: call.path,
                 status: 0,
+                complete: false,
                 retry_after_s: None,
                 credit: answer.credit,
                 faults: answer.faults.clone(),
@@ -106,25 +107,27 @@ const SENT_AGAIN_S: [u64; 8] = [1, 2, 3, 4, 5, 7, 11, 19];
 const GIVES_UP: Duration = Duration::from_secs(67);
 
 /// The body as it comes over such a wire. The call is under way until the body has come, or broken off.
-fn body(json: String, wire: Wire, open: OpenCall) -> UpstreamBody {
+fn body(json: String, wire: Wire, mut open: OpenCall) -> UpstreamBody {
     let whole = Bytes::from(json);
     match wire {
         Wire::Drip { bytes_per_second } => {
-            let pieces = futures_util::stream::unfold((whole, open), move |(mut rest, open)| async move {
-                if rest.is_empty() {
-                    return None;
-                }
-                // A piece each tenth of a second, or a byte at a time.
-                let length = usize::try_from(bytes_per_second / 10)
-                    .unwrap_or(usize::MAX)
-                    .max(1);
-                let piece = rest.split_to(length.min(rest.len()));
-                tokio::time::sleep(Duration::from_secs_f64(
-                    piece.len() as f64 / bytes_per_second as f64,
-                ))
-                .await;
-                Some((Ok::<_, BoxError>(Frame::data(piece)), (rest, open)))
-            });
+            let pieces =
+                futures_util::stream::unfold((whole, open), move |(mut rest, mut open)| async move {
+                    if rest.is_empty() {
+                        open.call.complete = true;
+                        return None;
+                    }
+                    // A piece each tenth of a second, or a byte at a time.
+                    let length = usize::try_from(bytes_per_second / 10)
+                        .unwrap_or(usize::MAX)
+                        .max(1);
+                    let piece = rest.split_to(length.min(rest.len()));
+                    tokio::time::sleep(Duration::from_secs_f64(
+                        piece.len() as f64 / bytes_per_second as f64,
+                    ))
+                    .await;
+                    Some((Ok::<_, BoxError>(Frame::data(piece)), (rest, open)))
+                });
             StreamBody::new(pieces).boxed_unsync()
         }
         Wire::Cut { after, .. } => {
@@ -134,6 +137,7 @@ fn body(json: String, wire: Wire, open: OpenCall) -> UpstreamBody {
             StreamBody::new(futures_util::stream::iter([come, broken])).boxed_unsync()
         }
         Wire::Whole | Wire::Close | Wire::Reset | Wire::Unreachable(_) => {
+            open.call.complete = true;
             drop(open);
             Full::new(whole).map_err(|never| match never {}).boxed_unsync()
         }

@@ -73,6 +73,7 @@ impl Stage {
             done_us: at_us + took_us,
             path: "/api/v3/coins/markets".to_owned(),
             status,
+            complete: status != 0,
             retry_after_s,
             credit: status == 200,
             faults: if status == 200 { Vec::new() } else { vec![0] },
@@ -184,8 +185,18 @@ fn a_call_before_the_pause_is_over_is_too_early() {
     assert_eq!(pauses(&[(429, Some(5_000))], 899, "api"), ["upstream.pause"]);
     assert_eq!(pauses(&[(429, Some(5_000))], 901, "api"), [""; 0]);
     // A cut by an API process binds API processes only.
-    assert_eq!(pauses(&[(0, None)], 5, "api"), ["upstream.pause"]);
-    assert_eq!(pauses(&[(0, None)], 5, "update"), [""; 0]);
+    let cut = |kind: &str| {
+        let mut stage = stage();
+        stage.lease(0, "api-0", LeaseAction::Acquire);
+        stage.call(1000, 2 * SECOND - 1000, 0, None);
+        stage.lease(2 * SECOND, "api-0", LeaseAction::Release);
+        stage.refresh(kind, 5 * SECOND, 0, &[(200, None)]);
+        stage.broken()
+    };
+    assert_eq!(cut("api"), ["upstream.pause"]);
+    assert_eq!(cut("update"), [""; 0]);
+    // A connection that breaks at once binds everybody.
+    assert_eq!(pauses(&[(0, None)], 5, "update"), ["upstream.pause"]);
 }
 
 #[test]
@@ -473,6 +484,7 @@ fn a_long_retry_after_postpones_recovery_a_plans_own_limit_does_not() {
         done_us: 2_000 * SECOND,
         path: String::new(),
         status: 429,
+        complete: true,
         retry_after_s: Some(900),
         credit: false,
         faults: Vec::new(),

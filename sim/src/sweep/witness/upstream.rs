@@ -24,6 +24,7 @@ struct Call {
     at_us: u64,
     done_us: u64,
     status: u16,
+    complete: bool,
     retry_after_s: Option<u32>,
 }
 
@@ -96,7 +97,7 @@ impl Upstream {
 
     /// Takes in a call that has ended.
     pub(super) fn call(&mut self, call: &UpstreamCall) {
-        if call.status == 200 {
+        if call.status == 200 && call.complete {
             self.last_ok_us = Some(call.done_us);
         }
         // What the plan's own limit asks for is no fault's: who runs into it has not recovered.
@@ -108,6 +109,7 @@ impl Upstream {
             at_us: call.at_us,
             done_us: call.done_us.max(call.at_us),
             status: call.status,
+            complete: call.complete,
             retry_after_s: call.retry_after_s,
         });
     }
@@ -299,7 +301,10 @@ fn budget(tokens: u32, tenure: &Tenure, calls: &[Call], breaches: &mut Breaches)
 
 /// Whether a refresh may have succeeded: its last answer was a 200, and something was stored.
 fn has_succeeded(tenure: &Tenure, calls: &[Call]) -> bool {
-    tenure.writes > 0 && calls.last().is_some_and(|call| call.status == 200)
+    tenure.writes > 0
+        && calls
+            .last()
+            .is_some_and(|call| call.status == 200 && call.complete)
 }
 
 /// Until when CoinGecko is to be left alone, as follows from what was seen. [`Rule::UpstreamPause`].
@@ -337,7 +342,12 @@ impl KeptOff {
             self.failures += 1;
             let longest = calls.iter().filter_map(|call| call.retry_after_s).max();
             let until_us = last.done_us + us(bounds.pause(self.failures, longest));
-            let was_cut = tenure.is_api() && calls.len() == 1 && last.status == 0;
+            // A connection that breaks ends a call sooner than the patience of an API process does.
+            let waited_us = last.done_us.saturating_sub(tenure.acquired_us);
+            let was_cut = tenure.is_api()
+                && calls.len() == 1
+                && !last.complete
+                && waited_us >= us(bounds.config.refresh_wait) / 2;
             if was_cut {
                 self.api_us = until_us;
             } else {
