@@ -77,6 +77,8 @@ pub enum Damage {
 /// All that the faults do to one call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judgement {
+    /// Real time that connecting takes at least.
+    pub connects_after: Duration,
     /// Real time before anything is sent.
     pub delay: Duration,
     /// What is sent.
@@ -118,8 +120,13 @@ impl Timeline {
         if let Some((unreachable, index)) = self.unreachable(since_start) {
             self.touch(index);
             judgement.touched.push(index);
-            judgement.verdict = Verdict::Broken(Wire::Unreachable(unreachable));
-            return judgement;
+            match unreachable {
+                Unreachable::Slow(by) => judgement.connects_after = by,
+                Unreachable::Refuse | Unreachable::Blackhole => {
+                    judgement.verdict = Verdict::Broken(Wire::Unreachable(unreachable));
+                    return judgement;
+                }
+            }
         }
         for fault in &mut self.faults {
             let Some(effect) = fault.effect(since_start, now_ms, call) else {

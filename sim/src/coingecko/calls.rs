@@ -1,202 +1,122 @@
 //! Calls under way: each is told of once, when it has ended, with how it ended.
 //!
-//! The server does not say when a caller goes away. But it drops an answer that it will not send as it drops one
-//! that it has sent, and with the answer the one part of it that is ours: a header whose value is a [`Stub`].
+//! The engine's answer to a call waits here for the front, which has only seen its bytes come and finds it by its
+//! number. Who holds an [`OpenCall`] tells of it by letting it go.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::HeaderValue;
-use tokio::time::Instant;
-
+use super::engine::FakeAnswer;
+use crate::clock::RunClock;
 use crate::record::event::UpstreamCall;
 
 /// Who is told of every call.
 pub type Witness = Arc<dyn Fn(UpstreamCall) + Send + Sync>;
 
-/// The calls that have come and not ended.
+/// The calls that were answered by the engine and not yet by the front.
 pub(super) struct Calls {
+    clock: RunClock,
     witness: Witness,
-    open: Mutex<Open>,
+    answered: Mutex<Answered>,
 }
 
 #[derive(Default)]
-struct Open {
+struct Answered {
     calls: BTreeMap<u64, OpenCall>,
     next: u64,
 }
 
-struct OpenCall {
-    /// As it ends when its caller stays.
+/// A call that has come and not ended. It ends when it is dropped.
+pub(super) struct OpenCall {
+    /// What it is to be answered; the body goes its own way.
+    pub(super) answer: FakeAnswer,
+    /// Whether its answer has no body, whatever it says of its length.
+    pub(super) bodiless: bool,
     call: UpstreamCall,
-    came: Instant,
-    /// How long its caller has to stay for that.
-    delay: Duration,
+    clock: RunClock,
+    witness: Witness,
 }
 
 impl Calls {
-    pub(super) fn new(witness: Witness) -> Arc<Self> {
-        let open = Mutex::default();
-        Arc::new(Self { witness, open })
+    pub(super) fn new(clock: RunClock, witness: Witness) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            witness,
+            answered: Mutex::default(),
+        })
     }
 
-    /// Begins a call that will end as `call` says if its caller waits for `delay`. It ends when the value is
-    /// dropped, whose text is `value`.
-    pub(super) fn begin(self: &Arc<Self>, call: UpstreamCall, delay: Duration, value: String) -> HeaderValue {
-        let mut open = self.open();
-        let number = open.next;
-        open.next += 1;
-        let came = Instant::now();
-        open.calls.insert(number, OpenCall { call, came, delay });
-        drop(open);
-        let stub = Stub {
-            text: value,
-            calls: Arc::clone(self),
-            number,
+    /// Begins a call that came at `at_us`, and returns its number.
+    pub(super) fn begin(&self, at_us: u64, path: String, answer: FakeAnswer, bodiless: bool) -> u64 {
+        let call = UpstreamCall {
+            at_us,
+            done_us: at_us,
+            path,
+            status: 0,
+            complete: false,
+            retry_after_s: None,
+            credit: answer.credit,
+            faults: answer.faults.clone(),
         };
-        // The engine's own headers are all text.
-        HeaderValue::from_maybe_shared(Bytes::from_owner(stub)).unwrap_or(HeaderValue::from_static(""))
+        let open = OpenCall {
+            answer,
+            bodiless,
+            call,
+            clock: self.clock,
+            witness: Arc::clone(&self.witness),
+        };
+        let mut answered = self.answered();
+        let number = answered.next;
+        answered.next += 1;
+        answered.calls.insert(number, open);
+        number
     }
 
-    /// Ends those that are under way, as the server does.
+    /// The call of this number, for whoever answers it.
+    pub(super) fn take(&self, number: u64) -> Option<OpenCall> {
+        self.answered().calls.remove(&number)
+    }
+
+    /// Ends those that nobody answers any more.
     pub(super) fn end_all(&self) {
-        let all = std::mem::take(&mut self.open().calls);
-        all.into_values().for_each(|open| self.tell(open));
+        let all = std::mem::take(&mut self.answered().calls);
+        drop(all);
     }
 
-    /// How many are under way.
+    /// How many have begun so far.
     #[cfg(test)]
-    pub(super) fn under_way(&self) -> usize {
-        self.open().calls.len()
+    pub(super) fn begun(&self) -> u64 {
+        self.answered().next
     }
 
-    fn end(&self, number: u64) {
-        let ended = self.open().calls.remove(&number);
-        // None: the server was stopped before.
-        if let Some(open) = ended {
-            self.tell(open);
-        }
+    fn answered(&self) -> MutexGuard<'_, Answered> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenCall {
+    /// The head of its answer is sent.
+    pub(super) fn head_sent(&mut self) {
+        self.call.status = self.answer.status;
+        self.call.retry_after_s = self.answer.retry_after_s;
     }
 
-    fn tell(&self, open: OpenCall) {
-        let OpenCall {
-            mut call,
-            came,
-            delay,
-        } = open;
-        let lasted = came.elapsed();
-        if lasted < delay {
-            // The caller went away first: whatever it would have been answered, it was not.
-            call.done_us = call.at_us + lasted.as_micros() as u64;
-            (call.status, call.retry_after_s, call.complete) = (0, None, false);
-        }
-        (self.witness)(call);
+    /// The whole of its answer is sent.
+    pub(super) fn complete(mut self) {
+        self.call.complete = true;
     }
+}
 
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.call.done_us = self.clock.now_us().max(self.call.at_us);
+        (self.witness)(self.call.clone());
     }
 }
 
 impl fmt::Debug for Calls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Calls").finish_non_exhaustive()
-    }
-}
-
-/// The text of a header's value, which lives as long as the call.
-struct Stub {
-    text: String,
-    calls: Arc<Calls>,
-    number: u64,
-}
-
-impl AsRef<[u8]> for Stub {
-    fn as_ref(&self) -> &[u8] {
-        self.text.as_bytes()
-    }
-}
-
-impl Drop for Stub {
-    fn drop(&mut self) {
-        self.calls.end(self.number);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is told of calls: status and duration, µs.
-    type Told = Arc<Mutex<Vec<(u16, u64)>>>;
-
-    fn calls() -> (Arc<Calls>, Told) {
-        let told = Told::default();
-        let witness: Witness = {
-            let told = Arc::clone(&told);
-            Arc::new(move |call: UpstreamCall| {
-                told.lock()
-                    .expect("not poisoned")
-                    .push((call.status, call.done_us - call.at_us));
-            })
-        };
-        (Calls::new(witness), told)
-    }
-
-    fn begin(calls: &Arc<Calls>, delay_ms: u64) -> HeaderValue {
-        let call = UpstreamCall {
-            at_us: 7,
-            done_us: 7 + delay_ms * 1000,
-            path: "/ping".to_owned(),
-            status: 200,
-            complete: true,
-            retry_after_s: None,
-            credit: true,
-            faults: Vec::new(),
-        };
-        calls.begin(call, Duration::from_millis(delay_ms), "cloudflare".to_owned())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_ends_once_with_the_last_copy_of_its_answer() {
-        let (calls, told) = calls();
-        let value = begin(&calls, 40);
-        assert_eq!(value, "cloudflare");
-        let copy = value.clone();
-        drop(value);
-        tokio::time::sleep(Duration::from_millis(41)).await;
-        assert_eq!(
-            (told.lock().expect("not poisoned").len(), calls.under_way()),
-            (0, 1)
-        );
-        drop(copy);
-        assert_eq!(
-            *told.lock().expect("not poisoned"),
-            [(200, 40_000)],
-            "as it was meant"
-        );
-        assert_eq!(calls.under_way(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_caller_that_goes_away_was_answered_nothing() {
-        let (calls, told) = calls();
-        let value = begin(&calls, 3000);
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        drop(value);
-        assert_eq!(*told.lock().expect("not poisoned"), [(0, 2_000_000)]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_under_way_at_the_end_is_told_once() {
-        let (calls, told) = calls();
-        let values = [begin(&calls, 3000), begin(&calls, 0)];
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        calls.end_all();
-        drop(values);
-        assert_eq!(*told.lock().expect("not poisoned"), [(0, 1_000_000), (200, 0)]);
     }
 }

@@ -58,6 +58,8 @@ pub struct FakeAnswer {
     pub headers: Headers,
     /// The body.
     pub body: String,
+    /// Real time that connecting takes at least; for who plays connections, since sockets have it behind them.
+    pub connects_after: Duration,
     /// Real time before the answer, or before the connection is closed.
     pub delay: Duration,
     /// Whether there is an answer at all.
@@ -172,7 +174,9 @@ impl Engine {
             now_ms,
             nonce: mix(self.config.seed) ^ state.answered,
         };
-        if let Some((unreachable, fault)) = state.faults.unreachable(self.since_start(now_ms)) {
+        if let Some((unreachable, fault)) = state.faults.unreachable(self.since_start(now_ms))
+            && !matches!(unreachable, Unreachable::Slow(_))
+        {
             // It never came.
             state.faults.touch(fault);
             drop(state);
@@ -232,6 +236,7 @@ impl Engine {
             Err(error) => refusal(stamp, error),
         };
         answer.credit = credit;
+        answer.connects_after = judgement.connects_after;
         answer.delay = judgement.delay;
         if let Some(bytes_per_second) = judgement.bytes_per_second {
             answer.wire = Wire::Drip { bytes_per_second };
@@ -342,6 +347,7 @@ impl Engine {
             status: 200,
             headers: headers::ok(stamp, &body.json, age_ms, fresh_ms / 1000),
             body: body.json,
+            connects_after: Duration::ZERO,
             delay: Duration::ZERO,
             fate: Fate::Answer,
             wire: Wire::Whole,
@@ -442,6 +448,7 @@ fn refusal(stamp: Stamp, error: ErrorAnswer) -> FakeAnswer {
         headers: headers::error(stamp, &error),
         retry_after_s: error.retry_after_s,
         body: error.body,
+        connects_after: Duration::ZERO,
         delay: Duration::ZERO,
         fate: Fate::Answer,
         wire: Wire::Whole,

@@ -9,7 +9,7 @@
 //! - [`limits`]: plans, keys, minute windows, monthly credits
 //! - [`publication`]: what was true when, for the judge
 //! - [`wire`]: what happens to the bytes of an answer
-//! - [`mod@mount`]: the engine on a real socket; [`alone`]: that, as a command
+//! - [`mod@mount`]: the engine on a real socket, behind the `front` that plays what happens to bytes; [`alone`]: that, as a command
 //!
 //! Nothing is shared with the service's client: bodies are written from templates of their own, so that a
 //! misnamed field cannot cancel out. The fake answers at once; only a fault makes it slow.
@@ -28,6 +28,7 @@ mod coin;
 mod currencies;
 pub mod engine;
 pub mod errors;
+mod front;
 pub mod headers;
 pub mod limits;
 mod lookup;

@@ -1,4 +1,4 @@
-//! The engine on a real socket: wiremock with one responder that routes inside.
+//! The engine on a real socket: wiremock with one responder that routes inside, behind the [front](super::front).
 //!
 //! wiremock keeps a copy of every request that a mock has matched (about 8 KiB each) until the mock set is reset;
 //! dropping a scoped mock does not free them. So every [`REMOUNT_EVERY`] requests the set is reset and the
@@ -9,12 +9,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
+use http::Method;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 
 use super::calls::{Calls, Witness};
-use super::engine::{BASE_PATH, Engine, FakeAnswer, FakeRequest, Fate};
+use super::engine::{BASE_PATH, Engine, FakeRequest};
+use super::front::{CALL, Front};
 use crate::clock::RunClock;
-use crate::record::event::UpstreamCall;
 
 /// Requests that wiremock keeps at most, give or take those in flight: about 4 MiB.
 pub const REMOUNT_EVERY: u64 = 512;
@@ -40,30 +41,32 @@ pub enum MountError {
     },
 }
 
-/// A fake CoinGecko that listens. It stops when dropped; calls in flight are cut, and told of before that.
+/// A fake CoinGecko that listens. It stops when it is stopped or dropped; calls in flight are cut, and told of.
 #[derive(Debug)]
 pub struct MountedCoinGecko {
-    server: Arc<MockServer>,
+    port: u16,
+    front: Front,
     calls: Arc<Calls>,
+    /// Behind the front.
+    _server: Arc<MockServer>,
     kept: Arc<Kept>,
-}
-
-impl Drop for MountedCoinGecko {
-    fn drop(&mut self) {
-        // The server ends some time later, in a thread of its own.
-        self.calls.end_all();
-    }
 }
 
 impl MountedCoinGecko {
     /// The base address, as `EXTERNAL_API_URL` wants it.
     pub fn url(&self) -> String {
-        format!("{}{BASE_PATH}", self.server.uri())
+        format!("http://127.0.0.1:{}{BASE_PATH}", self.port)
     }
 
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
-        self.server.address().port()
+        self.port
+    }
+
+    /// Stops it, and returns when every call has been told of.
+    pub async fn stop(self) {
+        self.front.stop().await;
+        self.calls.end_all();
     }
 
     /// What wiremock keeps of the requests so far.
@@ -106,17 +109,23 @@ pub async fn mount(
     witness: Witness,
     port: u16,
 ) -> Result<MountedCoinGecko, MountError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| match source.kind() {
+    let listener = bind(port).map_err(|source| match source.kind() {
         std::io::ErrorKind::AddrInUse => MountError::PortTaken { port },
         _ => MountError::Listen { port, source },
     })?;
-    let server = MockServer::builder()
-        .listener(listener)
-        .disable_request_recording()
-        .start()
-        .await;
+    let unusable = |source| MountError::Listen { port, source };
+    let port = listener.local_addr().map_err(unusable)?.port();
+    let server = MockServer::builder().disable_request_recording().start().await;
     let server = Arc::new(server);
-    let (calls, kept) = (Calls::new(witness), Arc::new(Kept::default()));
+    let (calls, kept) = (Calls::new(clock, witness), Arc::new(Kept::default()));
+    let front = Front::start(
+        listener,
+        *server.address(),
+        Arc::clone(&engine),
+        clock,
+        Arc::clone(&calls),
+    )
+    .map_err(unusable)?;
     let desk = Arc::new(Desk {
         engine,
         clock,
@@ -125,7 +134,35 @@ pub async fn mount(
         server: OnceLock::from(Arc::downgrade(&server)),
     });
     server.register(desk.mock()).await;
-    Ok(MountedCoinGecko { server, calls, kept })
+    Ok(MountedCoinGecko {
+        port,
+        front,
+        calls,
+        _server: server,
+        kept,
+    })
+}
+
+/// Tries to get a free port by its number.
+const PORT_TRIES: u32 = 16;
+
+/// A port that stays ours while nobody listens on it: Linux gives up one that was not asked for by its number, so a
+/// free one is found first and then asked for.
+fn bind(port: u16) -> std::io::Result<TcpListener> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let number = if port == 0 {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port()
+        } else {
+            port
+        };
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, number)) {
+            // Somebody was faster.
+            Err(_) if port == 0 && tries < PORT_TRIES => {}
+            bound => return bound,
+        }
+    }
 }
 
 /// What every mounted responder shares.
@@ -145,6 +182,7 @@ impl Desk {
         Mock::given(matchers::any()).respond_with(Responder(Arc::clone(self)))
     }
 
+    /// Answers a call: the engine's answer waits for the front, its body goes by wiremock.
     fn serve(&self, request: &Request) -> ResponseTemplate {
         let at_us = self.clock.now_us();
         let call = FakeRequest {
@@ -153,32 +191,13 @@ impl Desk {
             query: request.url.query().unwrap_or_default().to_owned(),
             headers: request.headers.clone(),
         };
-        let answer = self.engine.answer(&call, self.clock.wall_ms(at_us));
-        self.template(called(call.path, at_us, &answer), answer)
-    }
-
-    fn template(&self, call: UpstreamCall, answer: FakeAnswer) -> ResponseTemplate {
-        let mut template = ResponseTemplate::new(answer.status);
-        // A delay of nothing would still wait for the timer's next tick.
-        if !answer.delay.is_zero() {
-            template = template.set_delay(answer.delay);
-        }
-        let (headers, body) = match answer.fate {
-            Fate::Answer => (answer.headers, answer.body),
-            // A response cannot say "close", but hyper sends nothing and closes when a head contradicts itself.
-            Fate::Hang => (
-                vec![
-                    ("content-length", "1".to_owned()),
-                    ("transfer-encoding", "chunked".to_owned()),
-                ],
-                "-".to_owned(),
-            ),
-        };
-        let mut headers = headers.into_iter();
-        if let Some((name, value)) = headers.next() {
-            template = template.append_header(name, self.calls.begin(call, answer.delay, value));
-        }
-        template.append_headers(headers).set_body_bytes(body)
+        let mut answer = self.engine.answer(&call, self.clock.wall_ms(at_us));
+        let body = std::mem::take(&mut answer.body);
+        let bodiless = call.method == Method::HEAD || matches!(answer.status, 204 | 304);
+        let number = self.calls.begin(at_us, call.path, answer, bodiless);
+        ResponseTemplate::new(200)
+            .append_header(CALL, number.to_string())
+            .set_body_bytes(body)
     }
 
     /// Frees what wiremock keeps, once in [`REMOUNT_EVERY`] requests.
@@ -217,21 +236,6 @@ impl Respond for Responder {
 impl Drop for Responder {
     fn drop(&mut self) {
         self.0.kept.mounts_alive.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A call whose caller waits for what is meant for it.
-fn called(path: String, at_us: u64, answer: &FakeAnswer) -> UpstreamCall {
-    let answered = answer.fate == Fate::Answer;
-    UpstreamCall {
-        at_us,
-        done_us: at_us + answer.delay.as_micros() as u64,
-        path,
-        status: if answered { answer.status } else { 0 },
-        complete: answered,
-        retry_after_s: answer.retry_after_s.filter(|_| answered),
-        credit: answer.credit,
-        faults: answer.faults.clone(),
     }
 }
 

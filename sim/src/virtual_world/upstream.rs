@@ -59,11 +59,14 @@ impl Desk {
                 faults: answer.faults.clone(),
             },
         };
-        let connected = match answer.wire {
-            Wire::Unreachable(unreachable) => connect(unreachable).await,
-            _ => Ok(()),
-        };
-        connected?;
+        if let Wire::Unreachable(unreachable) = answer.wire {
+            return Err(connect(unreachable).await.into());
+        }
+        if !answer.connects_after.is_zero() {
+            let sent_again = SENT_AGAIN_S.map(Duration::from_secs).into_iter();
+            let answered = sent_again.clone().find(|after| *after >= answer.connects_after);
+            tokio::time::sleep(answered.unwrap_or(answer.connects_after)).await;
+        }
         tokio::time::sleep(answer.delay).await;
         self.latency.pass().await;
         match (answer.fate, answer.wire) {
@@ -81,21 +84,13 @@ impl Desk {
     }
 }
 
-/// Connecting, as a caller on Linux sees it.
-async fn connect(unreachable: Unreachable) -> Result<(), BoxError> {
+/// Connecting in vain, as a caller on Linux sees it.
+async fn connect(unreachable: Unreachable) -> io::Error {
     match unreachable {
-        Unreachable::Refuse => Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()),
-        Unreachable::Blackhole => {
+        Unreachable::Refuse => io::Error::from(io::ErrorKind::ConnectionRefused),
+        Unreachable::Blackhole | Unreachable::Slow(_) => {
             tokio::time::sleep(GIVES_UP).await;
-            Err(io::Error::from(io::ErrorKind::TimedOut).into())
-        }
-        Unreachable::Slow(by) => {
-            let sent_again = SENT_AGAIN_S
-                .map(Duration::from_secs)
-                .into_iter()
-                .find(|after| *after >= by);
-            tokio::time::sleep(sent_again.unwrap_or(by)).await;
-            Ok(())
+            io::Error::from(io::ErrorKind::TimedOut)
         }
     }
 }
@@ -107,27 +102,26 @@ const SENT_AGAIN_S: [u64; 8] = [1, 2, 3, 4, 5, 7, 11, 19];
 const GIVES_UP: Duration = Duration::from_secs(67);
 
 /// The body as it comes over such a wire. The call is under way until the body has come, or broken off.
-fn body(json: String, wire: Wire, mut open: OpenCall) -> UpstreamBody {
+fn body(json: String, wire: Wire, open: OpenCall) -> UpstreamBody {
     let whole = Bytes::from(json);
     match wire {
         Wire::Drip { bytes_per_second } => {
-            let pieces =
-                futures_util::stream::unfold((whole, open), move |(mut rest, mut open)| async move {
-                    if rest.is_empty() {
-                        open.call.complete = true;
-                        return None;
-                    }
-                    // A piece each tenth of a second, or a byte at a time.
-                    let length = usize::try_from(bytes_per_second / 10)
-                        .unwrap_or(usize::MAX)
-                        .max(1);
-                    let piece = rest.split_to(length.min(rest.len()));
-                    tokio::time::sleep(Duration::from_secs_f64(
-                        piece.len() as f64 / bytes_per_second as f64,
-                    ))
-                    .await;
-                    Some((Ok::<_, BoxError>(Frame::data(piece)), (rest, open)))
-                });
+            let pieces = futures_util::stream::unfold((whole, open), move |(mut rest, open)| async move {
+                if rest.is_empty() {
+                    open.complete();
+                    return None;
+                }
+                // A piece each tenth of a second, or a byte at a time.
+                let length = usize::try_from(bytes_per_second / 10)
+                    .unwrap_or(usize::MAX)
+                    .max(1);
+                let piece = rest.split_to(length.min(rest.len()));
+                tokio::time::sleep(Duration::from_secs_f64(
+                    piece.len() as f64 / bytes_per_second as f64,
+                ))
+                .await;
+                Some((Ok::<_, BoxError>(Frame::data(piece)), (rest, open)))
+            });
             StreamBody::new(pieces).boxed_unsync()
         }
         Wire::Cut { after, .. } => {
@@ -137,8 +131,7 @@ fn body(json: String, wire: Wire, mut open: OpenCall) -> UpstreamBody {
             StreamBody::new(futures_util::stream::iter([come, broken])).boxed_unsync()
         }
         Wire::Whole | Wire::Close | Wire::Reset | Wire::Unreachable(_) => {
-            open.call.complete = true;
-            drop(open);
+            open.complete();
             Full::new(whole).map_err(|never| match never {}).boxed_unsync()
         }
     }
@@ -149,6 +142,13 @@ fn body(json: String, wire: Wire, mut open: OpenCall) -> UpstreamBody {
 struct OpenCall {
     desk: Arc<Desk>,
     call: UpstreamCall,
+}
+
+impl OpenCall {
+    /// The whole of its answer has come.
+    fn complete(mut self) {
+        self.call.complete = true;
+    }
 }
 
 impl Drop for OpenCall {

@@ -228,7 +228,7 @@ impl Backing {
             front,
             store,
         } = self;
-        drop(coingecko);
+        coingecko.stop().await;
         let front = front.stop().await;
         drop(store);
         Remains {
