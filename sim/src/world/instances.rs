@@ -10,9 +10,9 @@ use tokio::{
 
 use crate::{
     clock::RunClock,
-    record::Recorder,
     world::{
         WorldError,
+        attempts::Unseen,
         children::{Child, ChildSpec, Death, Killed},
         load::first_of,
         logs::{self, Line, Origin},
@@ -40,8 +40,9 @@ impl Instance {
         siblings: &Siblings,
         env: BTreeMap<String, String>,
         clock: RunClock,
-        recorder: Recorder,
+        unseen: Unseen,
     ) -> Result<Self, WorldError> {
+        let recorder = unseen.recorder.clone();
         let name = format!("api-{index}");
         let spec = ChildSpec {
             name: name.clone(),
@@ -62,6 +63,7 @@ impl Instance {
                 // What was asked before the start was not asked by users.
                 Line::Emf(_) if !clock.has_begun() => {}
                 Line::Emf(event) | Line::Warning(event) => recorder.record(event),
+                Line::Attempt(attempt) => unseen.hear(attempt),
                 Line::Listening(address) => drop(tell.send_replace(Some(address))),
                 Line::Other => {}
             }

@@ -1,11 +1,15 @@
 //! What the service's processes write to their standard output: JSON logs and EMF documents, one a line.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{clock::RunClock, record::event::Event, world::children::Keep};
+use crate::{
+    clock::RunClock,
+    record::event::Event,
+    world::{attempts::Attempt, children::Keep},
+};
 
 /// Log messages are kept short in the recording, in characters.
 pub(crate) const MESSAGE_CHARS: usize = 200;
@@ -26,6 +30,8 @@ pub enum Line {
     Emf(Event),
     /// A log line at warning level or above.
     Warning(Event),
+    /// An attempt to call CoinGecko has ended.
+    Attempt(Attempt),
     /// The process listens on this address.
     Listening(String),
     /// A log line of no interest to the recording, or no JSON at all.
@@ -37,7 +43,7 @@ impl Line {
     #[must_use]
     pub fn keep(&self) -> Keep {
         match self {
-            Self::Emf(_) => Keep::Nothing,
+            Self::Emf(_) | Self::Attempt(_) => Keep::Nothing,
             Self::Warning(_) | Self::Listening(_) | Self::Other => Keep::Line,
         }
     }
@@ -65,6 +71,11 @@ pub fn read(line: &str, origin: &Origin, clock: &RunClock) -> Line {
     {
         return Line::Listening(address.to_owned());
     }
+    if text("event") == Some("upstream")
+        && let Some(attempt) = attempt(&document)
+    {
+        return Line::Attempt(attempt);
+    }
     match text("level") {
         Some(level @ ("WARN" | "ERROR")) => Line::Warning(Event::Log {
             at_us: clock.now_us(),
@@ -78,6 +89,17 @@ pub fn read(line: &str, origin: &Origin, clock: &RunClock) -> Line {
         }),
         _ => Line::Other,
     }
+}
+
+/// The service's line of an attempt (DESIGN §4.3, *Observability*).
+fn attempt(document: &Map<String, Value>) -> Option<Attempt> {
+    let latency_ms = document.get("latencyMs")?.as_f64()?;
+    Some(Attempt {
+        at_ms: document.get("at")?.as_i64()?,
+        latency: Duration::try_from_secs_f64(latency_ms / 1e3).ok()?,
+        path: document.get("path")?.as_str()?.to_owned(),
+        answered: document.get("status").is_some(),
+    })
 }
 
 #[derive(Deserialize)]
@@ -115,8 +137,6 @@ fn emf_values(aws: &Value, document: &Map<String, Value>) -> Option<Vec<(Arc<str
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn read_api(line: &str) -> Line {
@@ -143,6 +163,29 @@ mod tests {
         };
         assert_eq!(service, "api");
         assert_eq!(values, [("Requests".into(), 1.0), ("LatencyMs".into(), 0.25)]);
+    }
+
+    #[test]
+    fn an_attempt_is_read_with_its_instant_and_whether_it_was_answered() {
+        let line = |rest: &str| {
+            let line = read_api(&format!(
+                r#"{{"level":"INFO","event":"upstream","at":1772323200000,"path":"/api/v3/ping",{rest},"attempt":1}}"#
+            ));
+            let Line::Attempt(attempt) = line else {
+                panic!("{line:?} is an attempt")
+            };
+            (attempt.at_ms, attempt.latency, attempt.answered)
+        };
+        let ms = Duration::from_millis;
+        assert_eq!(
+            line(r#""status":429,"latencyMs":12"#),
+            (1_772_323_200_000, ms(12), true)
+        );
+        assert_eq!(
+            line(r#""error":"transport","latencyMs":0.5"#).1,
+            Duration::from_micros(500)
+        );
+        assert!(!line(r#""error":"timeout","latencyMs":5000"#).2);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! ```
 //! Everything that happens is recorded by the [`Recorder`] and judged afterwards.
 
+pub mod attempts;
 pub mod children;
 pub mod compress;
 pub mod environment;

@@ -28,6 +28,7 @@ use crate::{
     },
     world::{
         WorldError,
+        attempts::Unseen,
         environment::{self, Endpoints},
         instances::Instance,
         keys,
@@ -169,9 +170,14 @@ impl Stack {
             coingecko: &url,
         };
         let env = environment::on_stack(&scenario.stack, endpoints, &clock, &spec.env);
+        let unseen = Unseen {
+            engine: Arc::clone(&engine),
+            clock,
+            recorder: recorder.clone(),
+        };
         let instances = try_join_all(
             (0..scenario.stack.instances)
-                .map(|index| Instance::start(index, &spec.siblings, env.clone(), clock, recorder.clone())),
+                .map(|index| Instance::start(index, &spec.siblings, env.clone(), clock, unseen.clone())),
         )
         .await?;
         let ready = begun.elapsed();
@@ -182,6 +188,7 @@ impl Stack {
             env,
             clock,
             recorder: recorder.clone(),
+            unseen,
         };
         let backing = Backing {
             clock,

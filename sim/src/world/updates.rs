@@ -10,6 +10,7 @@ use crate::{
     schedule::Occasion,
     world::{
         WorldError,
+        attempts::Unseen,
         children::{Child, ChildSpec},
         load::first_of,
         logs::{self, Line, Origin},
@@ -31,6 +32,8 @@ pub struct Updater {
     pub clock: RunClock,
     /// Where firings, ends and what the processes say are recorded.
     pub recorder: Recorder,
+    /// Who hears of attempts that the fake could not see.
+    pub unseen: Unseen,
 }
 
 /// The updates that are running.
@@ -111,6 +114,7 @@ impl Updater {
             env,
             clock,
             recorder,
+            unseen,
         } = self;
         let name = format!("update-{index}");
         let spec = ChildSpec {
@@ -128,8 +132,10 @@ impl Updater {
         let on_line = move |line: &str| {
             let line = logs::read(line, &origin, &clock);
             let keep = line.keep();
-            if let Line::Emf(event) | Line::Warning(event) = line {
-                events.record(event);
+            match line {
+                Line::Emf(event) | Line::Warning(event) => events.record(event),
+                Line::Attempt(attempt) => unseen.hear(attempt),
+                Line::Listening(_) | Line::Other => {}
             }
             keep
         };
