@@ -86,14 +86,23 @@ impl Rule {
             .iter()
             .enumerate()
             .filter(|(_, fault)| fault.target() == target);
-        let rules = of_target.map(|(index, fault)| Self {
-            index: u16::try_from(index).unwrap_or(u16::MAX),
-            draws: Draws::new(seed, &fault.name).stream(Component::Fault, 0),
-            fault: fault.clone(),
-            eligible: 0,
-            touched: 0,
+        let rules = of_target.map(|(index, fault)| {
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            Self::new(index, fault.clone(), seed)
         });
         rules.collect()
+    }
+
+    /// One fault at work, known by `index`.
+    #[must_use]
+    pub fn new(index: u16, fault: Fault, seed: u64) -> Self {
+        Self {
+            index,
+            draws: Draws::new(seed, &fault.name).stream(Component::Fault, 0),
+            fault,
+            eligible: 0,
+            touched: 0,
+        }
     }
 
     /// Its index in the scenario.

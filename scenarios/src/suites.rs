@@ -45,6 +45,43 @@ pub static BUILT_IN: &[BuiltIn] = built_in![
     "days" / "updater-dead",
     "days" / "noisy-client",
     "days" / "thundering-herd",
+    "outages" / "calm",
+    "outages" / "absurd-retry-after",
+    "outages" / "app-crash",
+    "outages" / "cache-split",
+    "outages" / "challenge-page",
+    "outages" / "cloudflare-1015",
+    "outages" / "cloudflare-ban",
+    "outages" / "connection-refused",
+    "outages" / "connection-reset",
+    "outages" / "cut-json",
+    "outages" / "ddos-html",
+    "outages" / "delisted-coin",
+    "outages" / "dial-timeout",
+    "outages" / "empty-answer",
+    "outages" / "endless-retry-after",
+    "outages" / "endpoint-disabled",
+    "outages" / "expiry-herd",
+    "outages" / "from-bad-to-worse",
+    "outages" / "frozen-prices",
+    "outages" / "half-refused",
+    "outages" / "lost-chunk",
+    "outages" / "lost-packets",
+    "outages" / "missing-coins",
+    "outages" / "no-response",
+    "outages" / "null-prices",
+    "outages" / "price-spike",
+    "outages" / "quota-spent",
+    "outages" / "remote-disconnected",
+    "outages" / "renamed-coin",
+    "outages" / "short-body",
+    "outages" / "slow-headers",
+    "outages" / "stale-data",
+    "outages" / "total-outage",
+    "outages" / "trickling-body",
+    "outages" / "uri-too-long",
+    "outages" / "wrong-host",
+    "outages" / "zero-prices",
     "sweep" / "sweep-base",
 ];
 
@@ -150,8 +187,8 @@ fn suggest(word: &str) -> String {
     match nearest(word, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!(
-            "there are: {}; or give a file that ends in .toml",
-            names.join(", ")
+            "the suites are {}; `crypto-watch-sim list` names the scenarios; or give a file that ends in .toml",
+            suites().join(", ")
         ),
     }
 }
@@ -243,7 +280,7 @@ mod tests {
         ");
         insta::assert_snapshot!(said("qqqq"), @r"
         error: there is no scenario, suite or file `qqqq`
-          = there are: steady, cold-cache, coingecko-429, coingecko-down, client-over-limit, gzip-watchlist, coingecko-outage-2h, coingecko-flapping, monthly-quota, updater-dead, noisy-client, thundering-herd, sweep-base, smoke, days, sweep; or give a file that ends in .toml
+          = the suites are smoke, days, outages, sweep; `crypto-watch-sim list` names the scenarios; or give a file that ends in .toml
         ");
         insta::assert_snapshot!(said("no/such.toml"), @"error: cannot read no/such.toml: No such file or directory (os error 2)");
     }

@@ -97,6 +97,9 @@ pub struct Judgement {
 #[derive(Debug)]
 pub struct Timeline {
     faults: Vec<AtWork>,
+    seed: Seed,
+    /// The index of the next fault that is set later.
+    next: u16,
 }
 
 impl Timeline {
@@ -104,13 +107,15 @@ impl Timeline {
     pub fn new(faults: &[Fault], target: Target, seed: Seed) -> Self {
         let rules = Rule::of(faults, target, seed.0);
         Self {
+            seed,
+            next: u16::try_from(faults.len()).unwrap_or(u16::MAX),
             faults: rules.into_iter().map(|rule| AtWork::new(rule, seed)).collect(),
         }
     }
 
     /// No faults at all.
     pub fn none() -> Self {
-        Self { faults: Vec::new() }
+        Self::new(&[], Target::CoinGecko, Seed(0))
     }
 
     /// What the faults do to a CoinGecko call that comes `since_start` (wall time) into the scenario, at `now_ms`
@@ -171,6 +176,29 @@ impl Timeline {
     /// Whether there is a fault that keeps connections from coming about, at any time.
     pub fn may_be_unreachable(&self) -> bool {
         self.faults.iter().any(|fault| fault.unreachable().is_some())
+    }
+
+    /// Sets another fault; `false` when there is one of this name.
+    pub fn set(&mut self, fault: Fault) -> bool {
+        if self
+            .faults
+            .iter()
+            .any(|known| known.rule.fault().name == fault.name)
+        {
+            return false;
+        }
+        let rule = Rule::new(self.next, fault, self.seed.0);
+        self.next = self.next.saturating_add(1);
+        self.faults.push(AtWork::new(rule, self.seed));
+        true
+    }
+
+    /// Clears the fault of this name, or all; how many there were.
+    pub fn clear(&mut self, name: Option<&str>) -> usize {
+        let before = self.faults.len();
+        self.faults
+            .retain(|fault| name.is_some_and(|name| fault.rule.fault().name != name));
+        before - self.faults.len()
     }
 
     /// Counts an event that the fault of this index changed, where that shows only later.

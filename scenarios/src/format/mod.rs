@@ -40,7 +40,7 @@ pub use diagnostics::{Diagnostic, Diagnostics, Severity, Source, Span, nearest};
 pub use document::Override;
 pub use fault::FaultKind;
 pub use model::Scenario;
-pub use parse::{Alone, Resolve, parse};
+pub use parse::{Alone, Resolve, parse, parse_fault};
 pub use quantity::Quantity;
 pub use variant::Variant;
 

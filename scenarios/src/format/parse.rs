@@ -3,8 +3,9 @@
 use super::checker::{Checker, suggestion};
 use super::diagnostics::{Diagnostic, Diagnostics, Severity, Source, SourceKind, Span};
 use super::document::{Document, Override};
-use super::model::Scenario;
-use super::raw::RawScenario;
+use super::faults;
+use super::model::{Fault, Scenario, Target};
+use super::raw::{RawFault, RawScenario};
 use super::validate;
 use super::writer::Origins;
 
@@ -70,6 +71,56 @@ pub fn parse(
         Some(mut scenario) if checker.found.is_empty() => {
             scenario.effective = effective;
             Ok(scenario)
+        }
+        _ => Err(Diagnostics(checker.found)),
+    }
+}
+
+/// A year: as long as a fault lasts that nobody said an end of.
+const FOR_EVER: &str = "365d";
+
+/// Reads and checks one fault of target `coingecko` by itself: the keys of a `[[fault]]`, of which `target`, `at` (at
+/// once) and `for` (a year) may be left out.
+///
+/// # Errors
+/// Everything that is wrong with it, each at its place.
+pub fn parse_fault(name: &str, text: &str) -> Result<Fault, Diagnostics> {
+    let source = |text: String| Source {
+        name: name.to_owned(),
+        text,
+        kind: SourceKind::File,
+    };
+    let mut sources = vec![source(text.to_owned())];
+    let document = read(&sources, 0)?;
+    if let Some(at) = text.lines().find(|line| line.trim_start().starts_with('[')) {
+        let start = text.find(at).unwrap_or(0);
+        let span = Span {
+            source: 0,
+            range: start..start + at.len(),
+        };
+        let help = Some("write `match = { path = \"/ping\" }`".to_owned());
+        let message = "a fault by itself has no tables of its own";
+        return Err(Diagnostic::at(&sources, &span, Severity::Error, message, help).into());
+    }
+    let mut whole = text.to_owned();
+    for (key, value) in [("target", "coingecko"), ("at", "0s"), ("for", FOR_EVER)] {
+        if document.string(key).is_none() {
+            whole.push_str(&format!("\n{key} = \"{value}\""));
+        }
+    }
+    sources[0] = source(whole.clone());
+    let origins = Origins::identity(0, &whole);
+    let raw: RawFault =
+        toml::from_str(&whole).map_err(|error| Diagnostics::from(shape_error(&error, &sources, &origins)))?;
+    let mut checker = Checker::new(&sources, &origins);
+    checker.name(&raw.name);
+    let fault = faults::check(&mut checker, &raw, None);
+    match fault {
+        Some(fault) if checker.found.is_empty() && fault.target() == Target::CoinGecko => Ok(fault),
+        Some(fault) if checker.found.is_empty() => {
+            let message = format!("there is no {} here that could break", fault.target());
+            let help = Some("leave `target` out".to_owned());
+            Err(Diagnostic::at(&sources, &fault.kind_span, Severity::Error, message, help).into())
         }
         _ => Err(Diagnostics(checker.found)),
     }

@@ -61,6 +61,9 @@ pub enum FakeCommand {
         /// Listen on this port of 127.0.0.1; 0 = any free one
         #[arg(long, default_value_t = 0)]
         port: u16,
+        /// Listen on this port of 127.0.0.1 for faults to be set; 0 = any free one
+        #[arg(long, default_value_t = 0)]
+        admin_port: u16,
         /// The plan whose limits apply
         #[arg(long, value_enum, default_value_t = PlanName::Demo)]
         plan: PlanName,

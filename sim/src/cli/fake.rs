@@ -7,10 +7,16 @@ use crate::{
 
 /// Runs the fake until it is interrupted.
 pub async fn fake(command: FakeCommand) -> Exit {
-    let FakeCommand::Coingecko { port, plan, seed } = command;
+    let FakeCommand::Coingecko {
+        port,
+        admin_port,
+        plan,
+        seed,
+    } = command;
     match alone::run(
         AloneOptions {
             port,
+            admin_port,
             plan: plan.into(),
             seed,
         },

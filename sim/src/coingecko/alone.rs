@@ -6,6 +6,7 @@ use std::time::Duration;
 use scenarios::format::model::Plan;
 use service::clock::{Clock, SystemClock};
 
+use super::admin::Admin;
 use super::engine::{Engine, EngineConfig};
 use super::limits::{Host, KeyRing, Keys, Terms};
 use super::mount::{MountError, mount};
@@ -18,6 +19,8 @@ use crate::seed::Seed;
 pub struct AloneOptions {
     /// Port on 127.0.0.1; 0 = any free one.
     pub port: u16,
+    /// Port of the admin API on 127.0.0.1; 0 = any free one.
+    pub admin_port: u16,
     /// Whose limits apply.
     pub plan: Plan,
     /// The seed of the market.
@@ -28,6 +31,7 @@ impl Default for AloneOptions {
     fn default() -> Self {
         Self {
             port: 0,
+            admin_port: 0,
             plan: Plan::Demo,
             seed: 42,
         }
@@ -69,15 +73,16 @@ pub async fn run_until(
     };
     let engine = Arc::new(Engine::new(config, Timeline::none()));
     let clock = RunClock::starting_in(Duration::ZERO, now_ms, 1.0);
-    let mounted = mount(engine, clock, Arc::new(|_| {}), options.port).await?;
-    for line in introduction(&mounted.url(), &terms) {
+    let mounted = mount(Arc::clone(&engine), clock, Arc::new(|_| {}), options.port).await?;
+    let admin = Admin::start(engine, clock, options.admin_port).await?;
+    for line in introduction(&mounted.url(), &admin.url(), &terms) {
         say(&line);
     }
     end.await.map_err(AloneError::Signal)
 }
 
 /// Where it is and how to use it.
-fn introduction(url: &str, terms: &Terms) -> Vec<String> {
+fn introduction(url: &str, admin: &str, terms: &Terms) -> Vec<String> {
     let (plan, key) = match terms.host {
         Host::Public => ("demo", "any key in x-cg-demo-api-key"),
         Host::Pro => ("pro", "any key in x-cg-pro-api-key"),
@@ -95,6 +100,11 @@ fn introduction(url: &str, terms: &Terms) -> Vec<String> {
         ),
         format!("try it:      curl '{url}/simple/price?ids=bitcoin&vs_currencies=usd'"),
         format!("the service: EXTERNAL_API_URL={url} EXTERNAL_API_PLAN={plan} EXTERNAL_API_KEY=any"),
+        format!("admin API:   {admin}/faults"),
+        format!(
+            r#"break it:    curl {admin}/faults --data-binary $'name = "down"\nkind = "status"\nstatus = 503'"#
+        ),
+        format!("mend it:     curl -X DELETE {admin}/faults"),
         "Ctrl-C ends it".to_owned(),
     ]
 }
@@ -131,18 +141,26 @@ mod tests {
             .unwrap_or("?")
             .to_owned();
         assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{said:?}");
-        insta::assert_snapshot!(said.join("\n").replace(&port, "PORT"), @r"
+        let text = said.join("\n");
+        let admin = text
+            .split_once("admin API:   http://127.0.0.1:")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .map_or("?", |(port, _)| port);
+        insta::assert_snapshot!(text.replace(&port, "PORT").replace(admin, "ADMIN"), @r#"
         fake CoinGecko: http://127.0.0.1:PORT/api/v3
         plan Demo: 100 calls a minute with any key in x-cg-demo-api-key, 5 calls a minute without a key; answers at once
         try it:      curl 'http://127.0.0.1:PORT/api/v3/simple/price?ids=bitcoin&vs_currencies=usd'
         the service: EXTERNAL_API_URL=http://127.0.0.1:PORT/api/v3 EXTERNAL_API_PLAN=demo EXTERNAL_API_KEY=any
+        admin API:   http://127.0.0.1:ADMIN/faults
+        break it:    curl http://127.0.0.1:ADMIN/faults --data-binary $'name = "down"\nkind = "status"\nstatus = 503'
+        mend it:     curl -X DELETE http://127.0.0.1:ADMIN/faults
         Ctrl-C ends it
-        ");
+        "#);
     }
 
     #[tokio::test]
     async fn a_paid_plan_needs_a_key() {
-        let said = introduction("http://x", &Terms::of(Plan::Basic)).join("\n");
+        let said = introduction("http://x", "http://y", &Terms::of(Plan::Basic)).join("\n");
         assert!(
             said.contains("none without a key") && said.contains("EXTERNAL_API_PLAN=pro"),
             "{said}"

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use scenarios::format::fault::Freeze;
+use scenarios::format::model::Fault;
 
 use super::altered::{Source, cut_at};
 use super::answers::{self, Body, Moment, Object};
@@ -73,6 +74,10 @@ pub struct FakeAnswer {
     /// Index in the scenario of each fault that touched it.
     pub faults: Vec<u16>,
 }
+
+/// There is a fault of this name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultNameTaken;
 
 /// What happens on the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +151,24 @@ impl Engine {
     /// Counts an event that the fault of this index changed, where the engine could not see it.
     pub fn touch(&self, fault: u16) {
         self.state().faults.touch(fault);
+    }
+
+    /// Sets another fault, whose times count from `now_ms` (wall time, Unix milliseconds).
+    ///
+    /// # Errors
+    /// When there is one of this name.
+    pub fn set_fault(&self, mut fault: Fault, now_ms: i64) -> Result<(), FaultNameTaken> {
+        fault.at += self.since_start(now_ms);
+        if self.state().faults.set(fault) {
+            Ok(())
+        } else {
+            Err(FaultNameTaken)
+        }
+    }
+
+    /// Clears the fault of this name, or all; how many there were.
+    pub fn clear_faults(&self, name: Option<&str>) -> usize {
+        self.state().faults.clear(name)
     }
 
     fn since_start(&self, now_ms: i64) -> Duration {

@@ -9,7 +9,7 @@
 //! - [`limits`]: plans, keys, minute windows, monthly credits
 //! - [`publication`]: what was true when, for the judge
 //! - [`wire`]: what happens to the bytes of an answer
-//! - [`mod@mount`]: the engine on a real socket, behind the `front` that plays what happens to bytes; [`alone`]: that, as a command
+//! - [`mod@mount`]: the engine on a real socket, behind the `front` that plays what happens to bytes; [`alone`]: that, as a command, with the [`admin`] API
 //!
 //! Nothing is shared with the service's client: bodies are written from templates of their own, so that a
 //! misnamed field cannot cancel out. The fake answers at once; only a fault makes it slow.
@@ -19,6 +19,7 @@
 //! minutes as windows of limits, no compression, no 304; what is said of a coin that nobody trades (`null`, and empty
 //! objects under `market_data`); `sparkline_7d` as a bare list, as CoinGecko's own description has it.
 
+pub mod admin;
 pub mod alone;
 pub mod altered;
 mod answers;

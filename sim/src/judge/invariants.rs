@@ -24,6 +24,7 @@ const ZERO: [&str; 6] = [
 /// The rules that hold in every run.
 pub(super) fn judge(evidence: &Evidence<'_>, claims: &[Claim]) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = ZERO.iter().filter_map(|metric| zero(evidence, metric)).collect();
+    outcomes.extend(honest(evidence));
     outcomes.push(claims_agree(claims));
     if !evidence.tries.is_empty() {
         outcomes.push(calls_leased(evidence));
@@ -39,6 +40,25 @@ fn zero(evidence: &Evidence<'_>, metric: &str) -> Option<Outcome> {
     let (def, part) = find(metric)?;
     let actual = compute::value(def, part, &evidence.whole())?;
     Some(counted(format!("{metric} == 0"), actual, None, def.unit))
+}
+
+/// A `Retry-After` is a promise to the client: none of them may be broken.
+fn honest(evidence: &Evidence<'_>) -> Option<Outcome> {
+    const METRIC: &str = "limit.retry_after_honest";
+    let (def, part) = find(METRIC)?;
+    let actual = compute::value(def, part, &evidence.whole())?;
+    let held = actual >= 1.0;
+    Some(Outcome {
+        actual: Some(actual),
+        limit: Some(1.0),
+        held,
+        margin: if held {
+            "exactly".to_owned()
+        } else {
+            format!("{} of them are not", def.unit.show(1.0 - actual))
+        },
+        ..counted(format!("{METRIC} == 100%"), 0.0, None, def.unit)
+    })
 }
 
 /// An outcome that held when `actual` is 0.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use scenarios::format::{
     FaultKind,
-    fault::{ClientFault, CoinGeckoFault, Latency, StoreFault},
+    fault::{ClientFault, CoinGeckoFault, ConnectFailure, Latency, StoreFault},
     model::{Load, Scenario, Shape},
 };
 use service::config::Config;
@@ -181,8 +181,10 @@ fn coingecko_wait(kind: &CoinGeckoFault, config: &Config) -> Duration {
         }
         CoinGeckoFault::Latency { .. }
         | CoinGeckoFault::SlowBody { .. }
-        | CoinGeckoFault::ConnectFail { .. } => all_attempts(config.attempt_timeout, config),
-        CoinGeckoFault::SlowConnect { .. } => all_attempts(config.attempt_timeout, config),
+        | CoinGeckoFault::SlowConnect { .. }
+        | CoinGeckoFault::ConnectFail {
+            how: ConnectFailure::Blackhole,
+        } => all_attempts(config.attempt_timeout, config),
         CoinGeckoFault::Hang { at_most } => all_attempts(config.attempt_timeout.min(*at_most), config),
         _ => UNDISTURBED_WAIT,
     }
