@@ -44,7 +44,7 @@ assert cg.coins.markets.get(vs_currency="usd", ids="no-such-coin") == []
 coins = cg.coins.list.get(include_platform=True)
 assert len(coins) >= 250 and {coin.id for coin in markets} <= {coin.id for coin in coins}
 bitcoin = cg.coins.get_id("bitcoin")
-assert bitcoin.symbol == "btc" and bitcoin.market_data.current_price.usd > 0
+assert bitcoin.symbol == "btc" and bitcoin.market_data.current_price["usd"] > 0
 key = cg.key.get()
 assert key.plan == "Demo" and key.rate_limit_request_per_minute == 100 and key.current_total_monthly_calls > 0
 

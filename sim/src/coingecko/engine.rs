@@ -181,7 +181,9 @@ impl Engine {
     /// the key, the minute, the month; then the endpoint.
     pub fn answer(&self, request: &FakeRequest, now_ms: i64) -> FakeAnswer {
         let query = Query::parse(&request.query);
+        // Rails takes a slash at the end, and pycoingecko sends one.
         let path = request.path.strip_prefix(BASE_PATH).unwrap_or(&request.path);
+        let path = path.strip_suffix('/').unwrap_or(path);
         let caller = limits::identify(
             self.config.terms.host,
             &self.config.keys,

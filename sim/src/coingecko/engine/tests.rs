@@ -90,6 +90,12 @@ fn keys_in_order(body: &str) -> String {
 }
 
 #[test]
+fn a_slash_at_the_end_is_no_other_path() {
+    assert_eq!(get("/coins/bitcoin/"), get("/coins/bitcoin"));
+    assert!(get("/coins/").starts_with("404 "));
+}
+
+#[test]
 fn ping() {
     insta::assert_snapshot!(get("/ping"), @r#"200 {"gecko_says":"(V3) To the Moon!"}"#);
 }
