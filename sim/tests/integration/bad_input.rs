@@ -58,7 +58,7 @@ fn a_fault_that_is_not_played_yet_is_pointed_at() {
        --> tiny.toml:28:8
        |
     28 | kind = "throttle"
-       |        ^^^^^^^^^^ played are the coingecko kinds status, rate_limit, latency, hang and stale_data, and all kinds of schedule and clients
+       |        ^^^^^^^^^^ played are all kinds of coingecko, schedule and clients
     "#);
 }
 
