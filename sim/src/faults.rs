@@ -2,7 +2,7 @@
 //!
 //! Which of them touch it is for [`scenarios::faults`] to say, as for every other target. Faults are asked in file
 //! order; delays add up, and the first verdict that ends a call is final, so a later fault does not see the call
-//! any more. Faults that keep connections from coming about are asked before all others.
+//! any more. Faults that keep connections from coming about judge no call: see [`Timeline::unreachable`].
 
 use std::time::Duration;
 
@@ -48,8 +48,7 @@ pub enum Verdict {
         /// Real time until then.
         at_most: Duration,
     },
-    /// No answer, since the connection breaks or does not come about: [`Wire::Close`], [`Wire::Reset`] or
-    /// [`Wire::Unreachable`].
+    /// No answer, since the connection breaks: [`Wire::Close`] or [`Wire::Reset`].
     Broken(Wire),
 }
 
@@ -77,8 +76,6 @@ pub enum Damage {
 /// All that the faults do to one call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judgement {
-    /// Real time that connecting takes at least.
-    pub connects_after: Duration,
     /// Real time before anything is sent.
     pub delay: Duration,
     /// What is sent.
@@ -122,17 +119,6 @@ impl Timeline {
     /// (Unix milliseconds of the same clock, for windows of limits).
     pub fn judge(&mut self, since_start: Duration, now_ms: i64, call: &Call<'_>) -> Judgement {
         let mut judgement = Judgement::default();
-        if let Some((unreachable, index)) = self.unreachable(since_start) {
-            self.touch(index);
-            judgement.touched.push(index);
-            match unreachable {
-                Unreachable::Slow(by) => judgement.connects_after = by,
-                Unreachable::Refuse | Unreachable::Blackhole => {
-                    judgement.verdict = Verdict::Broken(Wire::Unreachable(unreachable));
-                    return judgement;
-                }
-            }
-        }
         for fault in &mut self.faults {
             let Some(effect) = fault.effect(since_start, now_ms, call) else {
                 continue;
@@ -171,11 +157,6 @@ impl Timeline {
             let is_there = fault.rule.fault().strength_at(since_start) > 0.0;
             is_there.then(|| (unreachable, fault.rule.index()))
         })
-    }
-
-    /// Whether there is a fault that keeps connections from coming about, at any time.
-    pub fn may_be_unreachable(&self) -> bool {
-        self.faults.iter().any(|fault| fault.unreachable().is_some())
     }
 
     /// Sets another fault; `false` when there is one of this name.

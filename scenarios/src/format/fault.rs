@@ -163,20 +163,6 @@ impl CoinGeckoFault {
         )
     }
 
-    /// Whether it does something to a TCP connection beneath HTTP.
-    pub fn is_beneath_http(&self) -> bool {
-        self.is_unreachable()
-            || matches!(
-                self,
-                Self::ConnectFail { .. }
-                    | Self::SlowBody { .. }
-                    | Self::Truncated {
-                        how: Cut::Length | Cut::Chunked,
-                        ..
-                    }
-            )
-    }
-
     /// Whether it changes what a healthy answer says, so that `match.id` means the coin that it changes.
     pub fn changes_data(&self) -> bool {
         matches!(

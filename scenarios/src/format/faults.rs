@@ -88,7 +88,6 @@ fn kind(checker: &mut Checker<'_>, raw: &RawFault, target: Target) -> Option<Fau
     };
     let before = checker.found.len();
     parameters(checker, raw, row);
-    modifiers::contradictions(checker, raw, row);
     let mut params = Params { checker, raw };
     let kind = match target {
         Target::CoinGecko => params.coingecko(name).map(FaultKind::CoinGecko),
@@ -97,6 +96,9 @@ fn kind(checker: &mut Checker<'_>, raw: &RawFault, target: Target) -> Option<Fau
         Target::Schedule => params.schedule(name).map(FaultKind::Schedule),
         Target::Clients => params.clients(name).map(FaultKind::Clients),
     };
+    if let Some(kind) = &kind {
+        modifiers::contradictions(checker, raw, kind);
+    }
     kind.filter(|_| checker.found.len() == before)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::checker::Checker;
-use super::kinds::KindRow;
+use super::fault::{CoinGeckoFault, FaultKind, Missing, WrongValue};
 use super::model::{FaultShape, Match, Target};
 use super::raw::{RawFault, RawMatch};
 use super::written::At;
@@ -106,7 +106,7 @@ fn matches(checker: &mut Checker<'_>, raw: &At<RawMatch>, target: Target) -> Mat
 }
 
 /// Refuses modifiers that contradict each other, or the kind of the fault.
-pub(super) fn contradictions(checker: &mut Checker<'_>, raw: &RawFault, row: &KindRow) {
+pub(super) fn contradictions(checker: &mut Checker<'_>, raw: &RawFault, kind: &FaultKind) {
     if let (Some(first), Some(every)) = (&raw.first, &raw.every)
         && first.value < every.value
     {
@@ -117,10 +117,10 @@ pub(super) fn contradictions(checker: &mut Checker<'_>, raw: &RawFault, row: &Ki
         );
         checker.error(&first.range, message, "raise `first`, or lower `every`");
     }
-    let word = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone()).unwrap_or_default();
-    let unreachable = row.kind == "slow_connect"
-        || (row.kind == "connect_fail" && matches!(word(&raw.how).as_str(), "refuse" | "blackhole"));
-    if unreachable {
+    let FaultKind::CoinGecko(kind) = kind else {
+        return;
+    };
+    if kind.is_unreachable() {
         let given = [
             ("share", raw.share.as_ref().map(|at| &at.range)),
             ("first", raw.first.as_ref().map(|at| &at.range)),
@@ -137,9 +137,8 @@ pub(super) fn contradictions(checker: &mut Checker<'_>, raw: &RawFault, row: &Ki
         }
     }
     let id = raw.matches.as_ref().filter(|at| at.value.id.is_some());
-    if row.kind == "missing_coin"
-        && let Some(count) = &raw.count
-        && (id.is_some() || word(&raw.shape) == "empty")
+    if let (CoinGeckoFault::MissingCoin { shape, .. }, Some(count)) = (kind, &raw.count)
+        && (id.is_some() || *shape == Missing::Empty)
     {
         let message = if id.is_some() {
             "`match.id` names the coin that is missing already"
@@ -148,26 +147,23 @@ pub(super) fn contradictions(checker: &mut Checker<'_>, raw: &RawFault, row: &Ki
         };
         checker.error(&count.range, message, "remove `count`");
     }
-    if row.kind == "wrong_value"
-        && let Some(factor) = &raw.factor
-    {
-        let value = word(&raw.value);
-        if value != "spike" && !value.is_empty() {
-            let message = format!("a value of `{value}` has no factor");
-            checker.error(
-                &factor.range,
-                message,
-                "remove `factor`, or write value = \"spike\"",
-            );
-        } else if (factor.value - 1.0).abs() < f64::EPSILON {
-            checker.error(
-                &factor.range,
-                "the price times 1 is the price",
-                "write another factor",
-            );
+    if let (CoinGeckoFault::WrongValue { value }, Some(factor)) = (kind, &raw.factor) {
+        match value {
+            WrongValue::Spike { factor: 1.0 } => {
+                checker.error(
+                    &factor.range,
+                    "the price times 1 is the price",
+                    "write another factor",
+                );
+            }
+            WrongValue::Spike { .. } => {}
+            WrongValue::Zero | WrongValue::Negative | WrongValue::OtherCoin => {
+                let help = "remove `factor`, or write value = \"spike\"";
+                checker.error(&factor.range, "only a spike has a factor", help);
+            }
         }
     }
-    if let (Target::CoinGecko, Some(matches)) = (row.target, id)
+    if let Some(matches) = id
         && let Some(path) = &matches.value.path
         && !["/simple/price", "/coins/"]
             .iter()

@@ -236,7 +236,7 @@ pub(crate) struct RawFault {
     /// Instead of in full: the share of eligible events that it touches grows over its span from none to all (`in`), or
     /// falls from all to none (`out`).
     pub(super) ramp: Option<At<String>>,
-    /// Instead of in full: it comes and goes, and begins with coming.
+    /// Instead of in full: it comes and goes, and begins with coming, such as `{ on = "4m", off = "2m" }`.
     pub(super) flap: Option<At<RawFlap>>,
     /// The share of eligible events that it touches. Default: `100%`.
     pub(super) share: Option<Raw<Share>>,

@@ -369,7 +369,7 @@ fn modifiers_that_contradict_each_other_or_their_kind_are_refused() {
     error: `first` cannot choose among connections that never come about: it hits all of them; `flap` may say when, and how = "reset" or "close" can be chosen by the call
     error: `match.id` names the coin that is missing already: remove `count`
     error: an `empty` answer has no coins to count: remove `count`
-    error: a value of `zero` has no factor: remove `factor`, or write value = "spike"
+    error: only a spike has a factor: remove `factor`, or write value = "spike"
     error: the price times 1 is the price: write another factor
     error: `retry_after` says it already: remove one of the two
     error: a header cannot say this: write printable ASCII, or retry_after = "none"

@@ -91,12 +91,12 @@ impl Altered {
     fn prices(&self, body: &str, source: Source<'_>) -> Option<String> {
         let coins = Members::parse(body)?;
         let gone = self.missing(coins.names());
-        if gone.is_some_and(|missing| missing == Gone::Everything) {
+        if gone == Gone::Everything {
             return Some("{}".to_owned());
         }
         let mut answer = Object::new();
         for (id, fields) in coins.iter() {
-            match self.fate(id, coins.names()) {
+            match self.fate(id, &gone) {
                 Fate::Left => {
                     answer.raw(id, fields.get());
                 }
@@ -117,17 +117,14 @@ impl Altered {
     fn markets(&self, body: &str, source: Source<'_>) -> Option<String> {
         let items = Items::parse(body)?;
         let ids: Vec<String> = items.iter().filter_map(Members::id).collect();
-        let names = || ids.iter().map(String::as_str);
-        if self
-            .missing(names())
-            .is_some_and(|missing| missing == Gone::Everything)
-        {
+        let gone = self.missing(ids.iter().map(String::as_str));
+        if gone == Gone::Everything {
             return Some("[]".to_owned());
         }
         let mut answer = Vec::new();
         for item in items.iter() {
             let id = item.id()?;
-            match self.fate(&id, names()) {
+            match self.fate(&id, &gone) {
                 Fate::Left => answer.push(item.close()),
                 Fate::Omitted => {}
                 Fate::Emptied => answer.push(item.mapped(|name, json| {
@@ -173,7 +170,7 @@ impl Altered {
 
     /// `/coins/{id}`: one object, with its prices under `market_data`.
     fn coin(&self, body: &str, id: &str, source: Source<'_>) -> Result<String, ErrorAnswer> {
-        match self.fate(id, std::iter::once(id)) {
+        match self.fate(id, &self.missing(std::iter::once(id))) {
             Fate::Omitted => return Err(ErrorAnswer::coin_not_found()),
             Fate::Left => return Ok(body.to_owned()),
             Fate::Emptied | Fate::Changed => {}
@@ -267,15 +264,13 @@ impl Altered {
         }
     }
 
-    /// What happens to one of the coins that an answer has.
-    fn fate<'a>(&self, id: &str, all: impl Iterator<Item = &'a str>) -> Fate {
+    /// What happens to one of the coins that an answer has, of which these are gone.
+    fn fate(&self, id: &str, gone: &Gone) -> Fate {
         match &self.change {
-            Change::Missing { shape, .. } => match self.missing(all) {
-                Some(Gone::These(gone)) if gone.iter().any(|gone| gone == id) => match shape {
-                    Missing::Omit | Missing::Empty => Fate::Omitted,
-                    Missing::EmptyCoin => Fate::Emptied,
-                },
-                _ => Fate::Left,
+            Change::Missing { shape, .. } => match (gone, shape) {
+                (Gone::These(gone), _) if !gone.iter().any(|gone| gone == id) => Fate::Left,
+                (_, Missing::EmptyCoin) => Fate::Emptied,
+                (_, Missing::Omit | Missing::Empty) => Fate::Omitted,
             },
             _ if !self.is_of(id) => Fate::Left,
             Change::Delisted | Change::Renamed(Renamed::Omit) => Fate::Omitted,
@@ -284,9 +279,9 @@ impl Altered {
     }
 
     /// Which of the coins of an answer are missing.
-    fn missing<'a>(&self, all: impl Iterator<Item = &'a str>) -> Option<Gone> {
+    fn missing<'a>(&self, all: impl Iterator<Item = &'a str>) -> Gone {
         let Change::Missing { count, shape } = &self.change else {
-            return None;
+            return Gone::These(Vec::new());
         };
         let mut all: Vec<&str> = all.collect();
         if let Some(id) = &self.id {
@@ -297,9 +292,9 @@ impl Altered {
             all.truncate(usize::try_from(*count).unwrap_or(usize::MAX));
         }
         if *shape == Missing::Empty && !all.is_empty() {
-            return Some(Gone::Everything);
+            return Gone::Everything;
         }
-        Some(Gone::These(all.into_iter().map(str::to_owned).collect()))
+        Gone::These(all.into_iter().map(str::to_owned).collect())
     }
 }
 

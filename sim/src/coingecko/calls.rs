@@ -96,6 +96,11 @@ impl Calls {
 }
 
 impl OpenCall {
+    /// A fault that the engine could not see touched it, too.
+    pub(super) fn touched_by(&mut self, fault: Option<u16>) {
+        self.call.faults.extend(fault);
+    }
+
     /// The head of its answer is sent.
     pub(super) fn head_sent(&mut self) {
         self.call.status = self.answer.status;

@@ -59,8 +59,6 @@ pub struct FakeAnswer {
     pub headers: Headers,
     /// The body.
     pub body: String,
-    /// Real time that connecting takes at least; for who plays connections, since sockets have it behind them.
-    pub connects_after: Duration,
     /// Real time before the answer, or before the connection is closed.
     pub delay: Duration,
     /// Whether there is an answer at all.
@@ -138,14 +136,10 @@ impl Engine {
     }
 
     /// Why no connection comes about at `now_ms` (wall time, Unix milliseconds), and the index in the scenario of the
-    /// fault that keeps it from. It touches nothing: see [`Engine::touch`].
+    /// fault that keeps it from: for who carries calls, since a call that never comes is none of the engine's. It touches
+    /// nothing: see [`Engine::touch`].
     pub fn unreachable(&self, now_ms: i64) -> Option<(Unreachable, u16)> {
         self.state().faults.unreachable(self.since_start(now_ms))
-    }
-
-    /// Whether [`Engine::unreachable`] may ever say so.
-    pub fn may_be_unreachable(&self) -> bool {
-        self.state().faults.may_be_unreachable()
     }
 
     /// Counts an event that the fault of this index changed, where the engine could not see it.
@@ -199,14 +193,6 @@ impl Engine {
             now_ms,
             nonce: mix(self.config.seed) ^ state.answered,
         };
-        if let Some((unreachable, fault)) = state.faults.unreachable(self.since_start(now_ms))
-            && !matches!(unreachable, Unreachable::Slow(_))
-        {
-            // It never came.
-            state.faults.touch(fault);
-            drop(state);
-            return never_came(stamp, unreachable, fault);
-        }
         let calls = state.book.count(&counted_as, now_ms);
         let ids = query.list("ids");
         let of_path = path
@@ -261,7 +247,6 @@ impl Engine {
             Err(error) => refusal(stamp, error),
         };
         answer.credit = credit;
-        answer.connects_after = judgement.connects_after;
         answer.delay = judgement.delay;
         if let Some(bytes_per_second) = judgement.bytes_per_second {
             answer.wire = Wire::Drip { bytes_per_second };
@@ -372,7 +357,6 @@ impl Engine {
             status: 200,
             headers: headers::ok(stamp, &body.json, age_ms, fresh_ms / 1000),
             body: body.json,
-            connects_after: Duration::ZERO,
             delay: Duration::ZERO,
             fate: Fate::Answer,
             wire: Wire::Whole,
@@ -458,22 +442,12 @@ fn damaged(
     Ok(routed)
 }
 
-/// A call that found no connection.
-fn never_came(stamp: Stamp, unreachable: Unreachable, fault: u16) -> FakeAnswer {
-    FakeAnswer {
-        wire: Wire::Unreachable(unreachable),
-        faults: vec![fault],
-        ..refusal(stamp, ErrorAnswer::origin_timed_out())
-    }
-}
-
 fn refusal(stamp: Stamp, error: ErrorAnswer) -> FakeAnswer {
     FakeAnswer {
         status: error.status,
         headers: headers::error(stamp, &error),
         retry_after_s: error.retry_after_s,
         body: error.body,
-        connects_after: Duration::ZERO,
         delay: Duration::ZERO,
         fate: Fate::Answer,
         wire: Wire::Whole,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scenarios::format::fault::Cut;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -53,9 +53,9 @@ impl Front {
         clock: RunClock,
         calls: Arc<Calls>,
     ) -> io::Result<Self> {
-        let serve = move |caller| {
+        let serve = move |caller, slowed| {
             let calls = Arc::clone(&calls);
-            async move { serve(caller, behind, &calls).await }
+            async move { serve(caller, slowed, behind, &calls).await }
         };
         let door = Door::new(listener, engine, clock)?;
         let (stop, stopped) = watch::channel(false);
@@ -64,9 +64,7 @@ impl Front {
             accepting: tokio::spawn(door.keep(serve, stopped)),
         })
     }
-}
 
-impl Front {
     /// Stops it, and returns when its connections have told of their calls.
     pub(super) async fn stop(mut self) {
         self.stop.send_replace(true);
@@ -91,8 +89,8 @@ enum End {
     Reset,
 }
 
-/// Serves one connection until either side has had enough.
-async fn serve(mut caller: TcpStream, behind: SocketAddr, calls: &Calls) {
+/// Serves one connection until either side has had enough. `slowed`: the fault that made connecting take long.
+async fn serve(mut caller: TcpStream, slowed: Option<u16>, behind: SocketAddr, calls: &Calls) {
     // Without it the connection works, a little slower.
     let _ = caller.set_nodelay(true);
     let Ok(mut fake) = TcpStream::connect(behind).await else {
@@ -105,7 +103,7 @@ async fn serve(mut caller: TcpStream, behind: SocketAddr, calls: &Calls) {
         let mut from_fake = BufReader::new(from_fake);
         tokio::select! {
             biased;
-            end = answer_all(&mut from_fake, &mut to_caller, calls) => end.unwrap_or(End::Close),
+            end = answer_all(&mut from_fake, &mut to_caller, slowed, calls) => end.unwrap_or(End::Close),
             // A caller that will send nothing more is taken for gone, as servers do.
             _ = tokio::io::copy(&mut from_caller, &mut to_fake) => End::Close,
         }
@@ -121,20 +119,23 @@ async fn serve(mut caller: TcpStream, behind: SocketAddr, calls: &Calls) {
 async fn answer_all(
     from_fake: &mut (impl AsyncBufRead + Unpin),
     to_caller: &mut (impl AsyncWrite + Unpin),
+    mut slowed: Option<u16>,
     calls: &Calls,
 ) -> io::Result<End> {
     loop {
         let Some(head) = Head::read(from_fake).await? else {
             return Ok(End::Close);
         };
-        let Some(call) = head.call().and_then(|number| calls.take(number)) else {
+        let Some(mut call) = head.call().and_then(|number| calls.take(number)) else {
             // wiremock's own answer to what is no request.
-            to_caller.write_all(head.bytes()).await?;
+            to_caller.write_all(head.as_bytes()).await?;
             let mut body = vec![0; head.length()];
             from_fake.read_exact(&mut body).await?;
             to_caller.write_all(&body).await?;
             continue;
         };
+        // The first call had to wait for the connection.
+        call.touched_by(slowed.take());
         let mut body = vec![0; if call.bodiless { 0 } else { head.length() }];
         from_fake.read_exact(&mut body).await?;
         if let Some(end) = answer(to_caller, &head, &body, call).await? {
@@ -157,7 +158,7 @@ async fn answer(
     let wire = call.answer.wire;
     match (call.answer.fate, wire) {
         (Fate::Hang, _) | (Fate::Answer, Wire::Close) => return Ok(Some(End::Close)),
-        (Fate::Answer, Wire::Reset | Wire::Unreachable(_)) => return Ok(Some(End::Reset)),
+        (Fate::Answer, Wire::Reset) => return Ok(Some(End::Reset)),
         (Fate::Answer, Wire::Whole | Wire::Drip { .. } | Wire::Cut { .. }) => {}
     }
     let framing = head.framing(&call.answer.headers, body.len(), call.bodiless);
@@ -180,7 +181,7 @@ async fn answer(
             call.head_sent();
             drip(to_caller, body, framing, bytes_per_second).await?;
         }
-        Wire::Whole | Wire::Close | Wire::Reset | Wire::Unreachable(_) => {
+        Wire::Whole | Wire::Close | Wire::Reset => {
             let mut bytes = text.into_bytes();
             match framing {
                 Framing::Chunked => {
@@ -247,24 +248,4 @@ async fn drip(
         to_caller.write_all(LAST_CHUNK).await?;
     }
     to_caller.flush().await
-}
-
-/// Reads bytes up to and with `end`; `None` when there is nothing at all.
-async fn read_until_end(
-    from: &mut (impl AsyncBufRead + Unpin),
-    end: &[u8],
-    most: usize,
-) -> io::Result<Option<Vec<u8>>> {
-    let mut read = Vec::new();
-    loop {
-        if from.read_until(b'\n', &mut read).await? == 0 {
-            return Ok(None);
-        }
-        if read.ends_with(end) {
-            return Ok(Some(read));
-        }
-        if read.len() > most {
-            return Err(io::Error::other("a head without an end"));
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! What happens to the bytes of an answer and to the connection that carries them.
 //!
 //! The engine decides it; who carries its answers plays it: the TCP front on sockets, the upstream seam in virtual
-//! time.
+//! time. Where no connection comes about there is no call: who carries calls asks [`super::Engine::unreachable`] first.
 
 use std::time::Duration;
 
@@ -30,8 +30,6 @@ pub enum Wire {
     Close,
     /// Nothing: the connection is reset (RST).
     Reset,
-    /// There is no connection.
-    Unreachable(Unreachable),
 }
 
 /// Why no connection comes about. It hits all connections alike, since nobody knows yet what will be asked for.

@@ -45,28 +45,30 @@ impl Desk {
             query: request.uri().query().unwrap_or_default().to_owned(),
             headers: request.headers().clone(),
         };
-        let answer = self.engine.answer(&call, self.clock.wall_ms(at_us));
+        let unreachable = self.engine.unreachable(self.clock.wall_ms(at_us));
         let mut open = OpenCall {
             desk: Arc::clone(&self),
             call: UpstreamCall {
                 at_us,
                 done_us: at_us,
-                path: call.path,
+                path: call.path.clone(),
                 status: 0,
                 complete: false,
                 retry_after_s: None,
-                credit: answer.credit,
-                faults: answer.faults.clone(),
+                credit: false,
+                faults: Vec::new(),
             },
         };
-        if let Wire::Unreachable(unreachable) = answer.wire {
-            return Err(connect(unreachable).await.into());
+        if let Some((why, fault)) = unreachable {
+            self.engine.touch(fault);
+            open.call.faults.push(fault);
+            connect(why).await?;
+            // It comes when there is a connection.
+            open.call.at_us = self.clock.now_us();
         }
-        if !answer.connects_after.is_zero() {
-            let sent_again = SENT_AGAIN_S.map(Duration::from_secs).into_iter();
-            let answered = sent_again.clone().find(|after| *after >= answer.connects_after);
-            tokio::time::sleep(answered.unwrap_or(answer.connects_after)).await;
-        }
+        let answer = self.engine.answer(&call, self.clock.now_ms());
+        open.call.credit = answer.credit;
+        open.call.faults.extend(&answer.faults);
         tokio::time::sleep(answer.delay).await;
         self.latency.pass().await;
         match (answer.fate, answer.wire) {
@@ -84,13 +86,18 @@ impl Desk {
     }
 }
 
-/// Connecting in vain, as a caller on Linux sees it.
-async fn connect(unreachable: Unreachable) -> io::Error {
+/// Connecting, as a caller on Linux sees it.
+async fn connect(unreachable: Unreachable) -> io::Result<()> {
     match unreachable {
-        Unreachable::Refuse => io::Error::from(io::ErrorKind::ConnectionRefused),
-        Unreachable::Blackhole | Unreachable::Slow(_) => {
+        Unreachable::Refuse => Err(io::ErrorKind::ConnectionRefused.into()),
+        Unreachable::Blackhole => {
             tokio::time::sleep(GIVES_UP).await;
-            io::Error::from(io::ErrorKind::TimedOut)
+            Err(io::ErrorKind::TimedOut.into())
+        }
+        Unreachable::Slow(by) => {
+            let mut sent_again = SENT_AGAIN_S.into_iter().map(Duration::from_secs);
+            tokio::time::sleep(sent_again.find(|after| *after >= by).unwrap_or(by)).await;
+            Ok(())
         }
     }
 }
@@ -130,7 +137,7 @@ fn body(json: String, wire: Wire, open: OpenCall) -> UpstreamBody {
             let broken = Err("the connection was closed before the body was complete".into());
             StreamBody::new(futures_util::stream::iter([come, broken])).boxed_unsync()
         }
-        Wire::Whole | Wire::Close | Wire::Reset | Wire::Unreachable(_) => {
+        Wire::Whole | Wire::Close | Wire::Reset => {
             open.complete();
             Full::new(whole).map_err(|never| match never {}).boxed_unsync()
         }

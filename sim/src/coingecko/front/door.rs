@@ -56,9 +56,13 @@ impl Door {
         })
     }
 
-    /// Lets callers in, each to a task of its own, until it is stopped; then their connections are cut.
-    pub(super) async fn keep<F>(self, serve: impl Fn(TcpStream) -> F, mut stopped: watch::Receiver<bool>)
-    where
+    /// Lets callers in, each to a task of its own, until it is stopped; then their connections are cut. `serve` is told of
+    /// the fault that made connecting take long.
+    pub(super) async fn keep<F>(
+        self,
+        serve: impl Fn(TcpStream, Option<u16>) -> F,
+        mut stopped: watch::Receiver<bool>,
+    ) where
         F: Future<Output = ()> + Send + 'static,
     {
         let mut inside = JoinSet::new();
@@ -71,50 +75,48 @@ impl Door {
         inside.shutdown().await;
     }
 
-    async fn tend<F>(&self, inside: &mut JoinSet<()>, serve: impl Fn(TcpStream) -> F)
+    async fn tend<F>(&self, inside: &mut JoinSet<()>, serve: impl Fn(TcpStream, Option<u16>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         loop {
-            if self
-                .unreachable()
-                .is_some_and(|unreachable| !matches!(unreachable, Unreachable::Slow(_)))
-            {
+            let unreachable = self.unreachable();
+            if let Some((Unreachable::Refuse | Unreachable::Blackhole, _)) = unreachable {
                 // Connections that there are go the way of those that come.
                 inside.shutdown().await;
             }
-            let mut enter = |caller: TcpStream| {
+            let mut enter = |caller: TcpStream, slowed: Option<u16>| {
                 while inside.try_join_next().is_some() {}
-                inside.spawn(serve(caller));
+                inside.spawn(serve(caller, slowed));
+            };
+            let done = match unreachable {
+                None => {
+                    let let_in = |caller| enter(caller, None);
+                    self.open(let_in, || self.unreachable().is_none()).await
+                }
+                Some((Unreachable::Refuse, _)) => self.refuse(unreachable).await,
+                Some((Unreachable::Blackhole, _)) => self.vanish(unreachable).await,
+                Some((Unreachable::Slow(by), fault)) => self.slow(&mut enter, by, fault).await,
             };
             // What the system refuses here it would refuse again: try again in a moment.
-            let done = match self.unreachable() {
-                None => self.open(&mut enter, || self.unreachable().is_none()).await,
-                Some(Unreachable::Refuse) => self.refuse().await,
-                Some(Unreachable::Blackhole) => self.vanish().await,
-                Some(Unreachable::Slow(by)) => self.slow(&mut enter, by).await,
-            };
             if done.is_err() {
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 
-    fn unreachable(&self) -> Option<Unreachable> {
-        let now_ms = self.clock.wall_ms(self.clock.now_us());
-        self.engine
-            .unreachable(now_ms)
-            .map(|(unreachable, _)| unreachable)
+    fn unreachable(&self) -> Option<(Unreachable, u16)> {
+        self.engine.unreachable(self.clock.now_ms())
     }
 
-    /// Lets everybody in while `may` says so.
-    async fn open(&self, enter: &mut impl FnMut(TcpStream), may: impl Fn() -> bool) -> io::Result<()> {
+    /// Gives everybody to `let_in` while `may` says so.
+    async fn open(&self, mut let_in: impl FnMut(TcpStream), may: impl Fn() -> bool) -> io::Result<()> {
         rustix::net::listen(&self.listener, QUEUE)?;
         let accepting = TcpListener::from_std(self.listener.try_clone()?)?;
         while may() {
             // A fault may be set at any time.
             match timeout(LOOK_EVERY, accepting.accept()).await {
-                Ok(Ok((caller, _))) => enter(caller),
+                Ok(Ok((caller, _))) => let_in(caller),
                 Ok(Err(_)) => sleep(ACCEPT_PAUSE).await,
                 Err(_) => {}
             }
@@ -122,29 +124,37 @@ impl Door {
         Ok(())
     }
 
-    /// Refuses everybody while that is the fault.
-    async fn refuse(&self) -> io::Result<()> {
-        // On Linux this ends the listening and keeps the port.
-        rustix::net::shutdown(&self.listener, Shutdown::Read)?;
-        while self.unreachable() == Some(Unreachable::Refuse) {
+    /// Waits as long as connections do not come about for this reason.
+    async fn while_it_is(&self, unreachable: Option<(Unreachable, u16)>) {
+        while self.unreachable() == unreachable {
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Refuses everybody while that is the fault.
+    async fn refuse(&self, fault: Option<(Unreachable, u16)>) -> io::Result<()> {
+        // On Linux this ends the listening and keeps the port.
+        rustix::net::shutdown(&self.listener, Shutdown::Read)?;
+        self.while_it_is(fault).await;
         Ok(())
     }
 
     /// Lets packets vanish while that is the fault.
-    async fn vanish(&self) -> io::Result<()> {
+    async fn vanish(&self, fault: Option<(Unreachable, u16)>) -> io::Result<()> {
         let _full = self.fill().await?;
-        while self.unreachable() == Some(Unreachable::Blackhole) {
-            sleep(LOOK_EVERY).await;
-        }
+        self.while_it_is(fault).await;
         self.send_away();
         Ok(())
     }
 
     /// Lets each in who has tried for `by`, while that is the fault.
-    async fn slow(&self, enter: &mut impl FnMut(TcpStream), by: Duration) -> io::Result<()> {
-        let is_slow = || self.unreachable() == Some(Unreachable::Slow(by));
+    async fn slow(
+        &self,
+        enter: &mut impl FnMut(TcpStream, Option<u16>),
+        by: Duration,
+        fault: u16,
+    ) -> io::Result<()> {
+        let is_slow = || self.unreachable() == Some((Unreachable::Slow(by), fault));
         let mut seen: BTreeMap<u16, Instant> = BTreeMap::new();
         while is_slow() {
             let full = self.fill().await?;
@@ -167,11 +177,19 @@ impl Door {
             if let Some(port) = patient {
                 // Until its next packet has come.
                 let waits = || is_slow() && self.trying().is_ok_and(|trying| trying.contains(&port));
-                self.open(enter, waits).await?;
+                let mut let_in = |caller: TcpStream| {
+                    // Others may come while there is room, and have not waited.
+                    let has_waited = caller.peer_addr().is_ok_and(|peer| peer.port() == port);
+                    if has_waited {
+                        self.engine.touch(fault);
+                    }
+                    enter(caller, has_waited.then_some(fault));
+                };
+                self.open(&mut let_in, waits).await?;
                 // It is through, but perhaps not accepted.
                 while let Ok((caller, _)) = self.listener.accept() {
                     caller.set_nonblocking(true)?;
-                    enter(TcpStream::from_std(caller)?);
+                    let_in(TcpStream::from_std(caller)?);
                 }
             }
         }

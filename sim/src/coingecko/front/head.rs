@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::io;
 
 use http::StatusCode;
-use tokio::io::AsyncBufRead;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-use super::{CALL, Framing, read_until_end};
+use super::{CALL, Framing};
 use crate::coingecko::headers::Headers;
 
 /// Longest head that is read, bytes. wiremock sends a few hundred.
@@ -14,23 +14,27 @@ const LONGEST: usize = 64 * 1024;
 
 /// The head of one of wiremock's answers.
 pub(super) struct Head {
-    bytes: Vec<u8>,
     text: String,
 }
 
 impl Head {
     /// Reads a head; `None` when the connection has ended instead.
     pub(super) async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Self>> {
-        let read = read_until_end(from, b"\r\n\r\n", LONGEST).await?;
-        Ok(read.map(|bytes| Self {
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-            bytes,
-        }))
+        let mut text = String::new();
+        while !text.ends_with("\r\n\r\n") {
+            if from.read_line(&mut text).await? == 0 {
+                return Ok(None);
+            }
+            if text.len() > LONGEST {
+                return Err(io::Error::other("a head without an end"));
+            }
+        }
+        Ok(Some(Self { text }))
     }
 
     /// As it came.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
     }
 
     fn header(&self, name: &str) -> Option<&str> {
