@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scenarios::format::fault::Cut;
-use tokio::io::{AsyncBufRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -33,6 +33,8 @@ use head::Head;
 pub(super) const CALL: &str = "x-fake-call";
 /// How often a dripping body is fed.
 const DRIP_EVERY: Duration = Duration::from_millis(50);
+/// How long wiremock may take for a call, real time; it answers at once.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 /// The longest chunk.
 const CHUNK: usize = 16 * 1024;
 
@@ -97,15 +99,23 @@ async fn serve(mut caller: TcpStream, slowed: Option<u16>, behind: SocketAddr, c
         return;
     };
     let _ = fake.set_nodelay(true);
+    let (left, has_left) = watch::channel(false);
     let end = {
         let (mut from_caller, mut to_caller) = caller.split();
         let (from_fake, mut to_fake) = fake.split();
         let mut from_fake = BufReader::new(from_fake);
+        let ask = async {
+            let asked = pass_on(&mut from_caller, &mut to_fake).await;
+            left.send_replace(true);
+            // What it asked for at last may have begun, and is told of when wiremock's answer to it is seen.
+            if let Some(asked) = asked {
+                sleep_until(asked + SETTLED_AFTER).await;
+            }
+        };
         tokio::select! {
             biased;
-            end = answer_all(&mut from_fake, &mut to_caller, slowed, calls) => end.unwrap_or(End::Close),
-            // A caller that will send nothing more is taken for gone, as servers do.
-            _ = tokio::io::copy(&mut from_caller, &mut to_fake) => End::Close,
+            end = answer_all(&mut from_fake, &mut to_caller, slowed, has_left, calls) => end.unwrap_or(End::Close),
+            () = ask => End::Close,
         }
     };
     if end == End::Reset {
@@ -115,11 +125,28 @@ async fn serve(mut caller: TcpStream, slowed: Option<u16>, behind: SocketAddr, c
     }
 }
 
-/// Answers what comes on a connection, one after the other.
+/// Passes on what a caller sends until it will send nothing more, which is taken for having left, as servers do. Returns
+/// when it last sent something.
+async fn pass_on(
+    from_caller: &mut (impl AsyncRead + Unpin),
+    to_fake: &mut (impl AsyncWrite + Unpin),
+) -> Option<Instant> {
+    let (mut asked, mut bytes) = (None, vec![0; 8 * 1024]);
+    while let Ok(read @ 1..) = from_caller.read(&mut bytes).await {
+        asked = Some(Instant::now());
+        if to_fake.write_all(&bytes[..read]).await.is_err() {
+            break;
+        }
+    }
+    asked
+}
+
+/// Answers what comes on a connection, one after the other. Who has left is answered nothing.
 async fn answer_all(
     from_fake: &mut (impl AsyncBufRead + Unpin),
     to_caller: &mut (impl AsyncWrite + Unpin),
     mut slowed: Option<u16>,
+    mut has_left: watch::Receiver<bool>,
     calls: &Calls,
 ) -> io::Result<End> {
     loop {
@@ -138,7 +165,12 @@ async fn answer_all(
         call.touched_by(slowed.take());
         let mut body = vec![0; if call.bodiless { 0 } else { head.length() }];
         from_fake.read_exact(&mut body).await?;
-        if let Some(end) = answer(to_caller, &head, &body, call).await? {
+        let ended = tokio::select! {
+            biased;
+            _ = has_left.wait_for(|left| *left) => None,
+            ended = answer(to_caller, &head, &body, call) => ended?,
+        };
+        if let Some(end) = ended {
             return Ok(end);
         }
     }

@@ -290,3 +290,19 @@ async fn what_is_no_request_is_answered_and_no_call() {
         "{head} {body:?}"
     );
 }
+
+#[tokio::test]
+async fn who_asks_and_leaves_at_once_is_told_of() {
+    let played = Played::on(Plan::Demo, &[]).await;
+    for _ in 0..30 {
+        let mut stream = played.connect().await;
+        assert!(stream.write_all(&request("/ping", "")).await.is_ok());
+    }
+    let calls = played.ended(30).await;
+    assert_eq!((calls.len(), played.mounted.calls.begun()), (30, 30), "each once");
+    let longest_us = calls.iter().map(|call| call.done_us - call.at_us).max();
+    assert!(
+        longest_us < Some(1_000_000),
+        "not only when the connection ends: {longest_us:?}"
+    );
+}
