@@ -26,6 +26,9 @@ use scenarios::format::model::{Fault, Match, Plan, Target};
 /// 2026-03-02T00:00:00Z.
 const START: i64 = 1_772_409_600_000;
 
+/// When a test stops waiting for what should have come long ago.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
+
 struct Played {
     mounted: MountedCoinGecko,
     calls: Arc<Mutex<Vec<UpstreamCall>>>,
@@ -84,9 +87,17 @@ impl Played {
 
     /// Waits until so many calls have ended.
     async fn ended(&self, count: usize) -> Vec<UpstreamCall> {
-        while self.calls().len() < count {
-            tokio::task::yield_now().await;
-        }
+        let all = async {
+            while self.calls().len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let within = tokio::time::timeout(GIVEN_UP_AFTER, all).await;
+        assert!(
+            within.is_ok(),
+            "{} of {count} calls were told of",
+            self.calls().len()
+        );
         self.calls()
     }
 

@@ -251,7 +251,9 @@ async fn a_flapping_port_comes_and_goes() {
     let played = Played::on(Plan::Demo, &[flapping]).await;
     let mut turns = 0;
     let mut last = None;
+    let begun = Instant::now();
     while turns < 4 {
+        assert!(begun.elapsed() < GIVEN_UP_AFTER, "{turns} turns");
         let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, played.mounted.port())).await;
         let open = connected.is_ok();
         turns += u32::from(last.is_some_and(|last| last != open));
