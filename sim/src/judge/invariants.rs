@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scenarios::format::model::Target;
+use scenarios::format::model::{ClockKind, Target};
 
 use super::{
     compute,
@@ -42,22 +42,30 @@ fn zero(evidence: &Evidence<'_>, metric: &str) -> Option<Outcome> {
     Some(counted(format!("{metric} == 0"), actual, None, def.unit))
 }
 
-/// A `Retry-After` is a promise to the client: none of them may be broken.
+/// On the real clock, the share of promises that must be seen kept. When a refusal was decided is known there to the
+/// time between send and answer, which a fast wall clock makes long.
+const HONEST_ON_REAL: f64 = 0.99;
+
+/// A `Retry-After` is a promise to the client. In virtual time none of them may be broken.
 fn honest(evidence: &Evidence<'_>) -> Option<Outcome> {
     const METRIC: &str = "limit.retry_after_honest";
     let (def, part) = find(METRIC)?;
     let actual = compute::value(def, part, &evidence.whole())?;
-    let held = actual >= 1.0;
+    let (least, check) = match evidence.clock {
+        ClockKind::Virtual => (1.0, format!("{METRIC} == 100%")),
+        ClockKind::Real => (HONEST_ON_REAL, format!("{METRIC} >= 99%")),
+    };
+    let held = actual >= least;
     Some(Outcome {
         actual: Some(actual),
-        limit: Some(1.0),
+        limit: Some(least),
         held,
-        margin: if held {
+        margin: if actual >= 1.0 {
             "exactly".to_owned()
         } else {
             format!("{} of them are not", def.unit.show(1.0 - actual))
         },
-        ..counted(format!("{METRIC} == 100%"), 0.0, None, def.unit)
+        ..counted(check, 0.0, None, def.unit)
     })
 }
 
