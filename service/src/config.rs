@@ -115,7 +115,22 @@ impl Config {
     /// # Errors
     /// As [`Config::from_env`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let env = Env::new(&lookup);
+        let config = Self::read(&Env::new(&lookup))?;
+        times::check(&config)?;
+        Ok(config)
+    }
+
+    /// Like [`Config::from_lookup`], but takes time constants and the jump factor beyond their ranges, and whatever their
+    /// inequalities forbid: for tests that switch a protection off to see that it is missed.
+    ///
+    /// # Errors
+    /// A variable that is missing or unreadable.
+    #[doc(hidden)]
+    pub fn unchecked(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Self::read(&Env::unbounded(&lookup))
+    }
+
+    fn read(env: &Env<'_>) -> Result<Self, ConfigError> {
         let key = env.text("EXTERNAL_API_KEY").map(Secret);
         let plan = env.plan(key.is_some())?;
         let endpoint = env.url("AWS_ENDPOINT_URL_DYNAMODB")?;
@@ -155,7 +170,6 @@ impl Config {
             clock: env.clock()?,
             lambda_runtime_api,
         };
-        times::check(&config)?;
         config.check_clock()?;
         Ok(config)
     }
@@ -170,6 +184,13 @@ impl Config {
     #[must_use]
     pub fn update_lease(&self) -> Duration {
         self.update_timeout + self.write_timeout + LEASE_MARGIN
+    }
+
+    /// The longest that a process leaves a set that has become due to the others, wall time: a sixtieth of the TTL, 5 s at
+    /// most. See [`App::ttl_jitter`](crate::App::ttl_jitter).
+    #[must_use]
+    pub fn most_ttl_jitter(&self) -> Duration {
+        (self.cache_ttl / 60).min(Duration::from_secs(5))
     }
 
     /// A fast clock writes instants that mean nothing to anyone else, so it must not reach shared systems.

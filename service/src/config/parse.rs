@@ -14,16 +14,30 @@ use crate::clock::FastClockSpec;
 const MAX_SYMBOL: usize = 20;
 
 /// The variables, through a lookup.
-pub(super) struct Env<'a>(&'a dyn Fn(&str) -> Option<String>);
+pub(super) struct Env<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether time constants and the jump factor keep to their ranges.
+    bounded: bool,
+}
 
 impl<'a> Env<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self(lookup)
+        Self {
+            lookup,
+            bounded: true,
+        }
+    }
+
+    pub(super) fn unbounded(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            lookup,
+            bounded: false,
+        }
     }
 
     /// The value, trimmed; empty is unset.
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        (self.0)(name)
+        (self.lookup)(name)
             .map(|value| value.trim().to_owned())
             .filter(|value| !value.is_empty())
     }
@@ -70,7 +84,7 @@ impl<'a> Env<'a> {
             return Ok(unit.of(*default));
         };
         match text.parse::<u64>() {
-            Ok(value) if range.contains(&value) => Ok(unit.of(value)),
+            Ok(value) if range.contains(&value) || !self.bounded => Ok(unit.of(value)),
             _ => {
                 let expected = format!(
                     "a whole number of {} from {} to {}",
@@ -151,7 +165,9 @@ impl<'a> Env<'a> {
             return Ok(Decimal::from(5));
         };
         match text.parse::<Decimal>() {
-            Ok(factor) if factor > Decimal::ONE && factor <= Decimal::from(1_000_000) => Ok(factor),
+            Ok(factor) if factor > Decimal::ONE && (factor <= Decimal::from(1_000_000) || !self.bounded) => {
+                Ok(factor)
+            }
             _ => Err(unexpected(
                 "PRICE_JUMP_FACTOR",
                 "a number above 1 and up to 1000000",

@@ -144,3 +144,32 @@ fn secrets_are_not_printed() {
     let shown = format!("{config:?}");
     assert!(!shown.contains("CG-secret") && !shown.contains("hush"), "{shown}");
 }
+
+#[test]
+fn only_the_hidden_constructor_takes_what_the_ranges_and_inequalities_forbid() {
+    for (name, value) in [
+        ("REFRESH_WAIT_MS", "60000"),
+        ("PRICE_JUMP_FACTOR", "1000000000000"),
+    ] {
+        let env = |wanted: &str| match wanted {
+            "DYNAMODB_TABLE_NAME" => Some("crypto-watch".to_owned()),
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some("http://127.0.0.1:1".to_owned()),
+            wanted => (wanted == name).then(|| value.to_owned()),
+        };
+        assert_eq!(Config::from_lookup(env).expect_err("out of range").variable, name);
+        let config = Config::unchecked(env).expect("readable");
+        assert!(
+            config.refresh_wait == Duration::from_secs(60)
+                || config.price_jump_factor == Decimal::from(1_000_000_000_000_u64)
+        );
+        let unreadable = |wanted: &str| {
+            (wanted == name)
+                .then(|| "much".to_owned())
+                .or_else(|| env(wanted))
+        };
+        assert_eq!(
+            Config::unchecked(unreadable).expect_err("no number").variable,
+            name
+        );
+    }
+}
