@@ -1,6 +1,6 @@
 //! Everything a request handler or an update is handed: configuration, the five seams, process state.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     auth::KeyCache, clock::SharedClock, coingecko::upstream::Upstream, compression::EncodedBodies,
@@ -25,6 +25,9 @@ pub struct App {
     pub rng: Arc<dyn Rng>,
     /// Where metrics documents go (seam).
     pub emf: Arc<dyn Emf>,
+    /// How long this process leaves a set that has become due to the others, while it has something to serve; wall
+    /// time, drawn once. Without it all processes of a fleet would ask for the lease in the same instant.
+    pub ttl_jitter: Duration,
     /// Process state: prices and the lease item as last seen.
     pub memory: Arc<Memory>,
     /// Process state: the refresh under way, and what refreshes cost that nobody reported yet.
@@ -53,6 +56,7 @@ impl App {
         Self {
             symbols: Arc::new(SymbolTable::new(config.supported_symbols.as_deref())),
             fixed_headers: Arc::new(FixedHeaders::new(config.rate_limit_per_minute, config.cache_ttl)),
+            ttl_jitter: config.most_ttl_jitter().mul_f64(rng.unit()),
             config: Arc::new(config),
             clock,
             store,

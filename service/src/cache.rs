@@ -58,6 +58,12 @@ pub enum Prospect {
         /// When it is due again.
         until: Timestamp,
     },
+    /// It is due, but whoever has something to serve leaves it to the others for a moment, so that a fleet does not
+    /// ask for the lease as one.
+    LeftToOthers {
+        /// Until when this process does.
+        until: Timestamp,
+    },
     /// Whoever wants may try to take the lease.
     Free,
 }
@@ -87,9 +93,11 @@ pub fn prospect(lease: &LeaseItem, now: Timestamp, binary: Binary, due_after: Du
 /// Whether what was read of a coin as of `as_of` still stands, so that reading it again would tell nothing.
 ///
 /// `learned_at` is when the lease item was seen that gives `prospect`. While nobody may refresh, what was read
-/// after that instant stands; while somebody may, it stands for two lags, so that a coin is read about once a second.
+/// after that instant stands. While somebody may, a stale price stands for two lags, so that it is read about once a
+/// second; that a coin is gone does not stand at all, since no answer may lack what the store has.
 #[must_use]
 pub fn stands(
+    freshness: Freshness,
     as_of: Timestamp,
     learned_at: Timestamp,
     prospect: Prospect,
@@ -99,14 +107,21 @@ pub fn stands(
 ) -> bool {
     let nobody_may = match prospect {
         Prospect::BackingOff { updater_may, .. } => !updater_may,
-        // The updater comes once an interval, sooner than a longer TTL ends.
+        // For the updater it is due much sooner.
         Prospect::NotDue { .. } => lease
             .refreshed_at
-            .is_some_and(|at| is_within(at, now, update_interval)),
-        Prospect::Held { .. } => false,
+            .is_some_and(|at| is_within(at, now, due_for_updater(update_interval))),
+        Prospect::Held { .. } | Prospect::LeftToOthers { .. } => false,
         Prospect::Free => return false,
     };
-    (nobody_may && as_of >= learned_at) || is_within(as_of, now, READ_LAG * 2)
+    let a_while = freshness != Freshness::Gone && is_within(as_of, now, READ_LAG * 2);
+    (nobody_may && as_of >= learned_at) || a_while
+}
+
+/// How old the last refresh has to be for the updater to make another: a tenth of its interval.
+#[must_use]
+pub fn due_for_updater(update_interval: Duration) -> Duration {
+    update_interval / 10
 }
 
 #[cfg(test)]
@@ -210,8 +225,9 @@ mod tests {
         let not_due = Prospect::NotDue {
             until: Timestamp(1_290_000),
         };
-        let stands = |as_of: i64, learned_at: i64, prospect| {
+        let stands_as = |freshness, as_of: i64, learned_at: i64, prospect| {
             stands(
+                freshness,
                 Timestamp(as_of),
                 Timestamp(learned_at),
                 prospect,
@@ -220,6 +236,7 @@ mod tests {
                 now,
             )
         };
+        let stands = |as_of, learned_at, prospect| stands_as(Freshness::Stale, as_of, learned_at, prospect);
         assert!(stands(990_000, 990_000, not_due));
         assert!(!stands(989_999, 990_000, not_due));
         let held = Prospect::Held {
@@ -227,7 +244,14 @@ mod tests {
         };
         assert!(!stands(997_999, 990_000, held));
         assert!(stands(998_001, 990_000, held));
+        let left = Prospect::LeftToOthers {
+            until: Timestamp(1_001_000),
+        };
+        assert!(!stands(997_999, 990_000, left));
+        assert!(stands(998_001, 990_000, left));
         assert!(!stands(999_999, 990_000, Prospect::Free));
+        assert!(stands_as(Freshness::Gone, 990_000, 990_000, not_due));
+        assert!(!stands_as(Freshness::Gone, 998_001, 990_000, held));
     }
 
     proptest! {

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     cache::READ_LAG,
     models::{LeaseItem, StoredPrice, Symbol, Timestamp},
+    refresh::health::Health,
     symbols::SymbolTable,
     transformers::Spelling,
 };
@@ -115,6 +116,15 @@ impl Memory {
     #[must_use]
     pub fn lease(&self) -> KnownLease {
         self.lock().lease.clone()
+    }
+
+    /// How CoinGecko is at `now`, by the lease item as last seen; `None` when it is not known.
+    #[must_use]
+    pub fn health(&self, now: Timestamp) -> Option<Health> {
+        let contents = self.lock();
+        let item = &contents.lease.item;
+        // An item that was ever written has a holder.
+        item.holder.as_ref().map(|_| Health::of(item, now))
     }
 
     /// Takes in a read of `asked` that was made at `at` and found `found`.

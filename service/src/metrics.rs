@@ -10,6 +10,7 @@ use crate::{
     clock::Timestamp,
     config::Environment,
     prices::{Tier, UpstreamTally},
+    refresh::health::Health,
     stdout::write_line,
     store::Capacity,
 };
@@ -66,6 +67,8 @@ pub struct RequestMetrics {
     pub refresh_wait_ms: f64,
     /// `UpstreamCalls`, `UpstreamRetries`, `UpstreamRateLimited`.
     pub upstream: UpstreamTally,
+    /// How CoinGecko is, when this request reports a refresh.
+    pub health: Option<Health>,
     /// `OldestPriceAgeSeconds`: of the prices in the answer.
     pub oldest_price_age_s: Option<f64>,
     /// `BodyBytesIdentity`: the body of a price answer (a 200) before encoding; none for other answers.
@@ -117,6 +120,7 @@ impl RequestMetrics {
         metrics.flag(metric!("Collapsed", "Count"), self.collapsed);
         metrics.counted(metric!("RefreshWaitMs", "Milliseconds"), self.refresh_wait_ms);
         metrics.upstream(self.upstream);
+        metrics.health(self.health);
         if let Some(age) = self.oldest_price_age_s {
             metrics.always(metric!("OldestPriceAgeSeconds", "Seconds"), age);
         }
@@ -155,6 +159,8 @@ pub struct UpdateMetrics {
     pub failed: usize,
     /// `UpstreamCalls`, `UpstreamRetries`, `UpstreamRateLimited`.
     pub upstream: UpstreamTally,
+    /// How CoinGecko is, when the lease item could be had.
+    pub health: Option<Health>,
     /// `OldestPriceAgeSeconds`: of the stored prices.
     pub oldest_price_age_s: Option<f64>,
     /// `ReadCapacityUnits`, `WriteCapacityUnits`.
@@ -179,6 +185,7 @@ impl UpdateMetrics {
         metrics.counted(metric!("PricesWritten", "Count"), self.written as f64);
         metrics.counted(metric!("PricesFailed", "Count"), self.failed as f64);
         metrics.upstream(self.upstream);
+        metrics.health(self.health);
         if let Some(age) = self.oldest_price_age_s {
             metrics.always(metric!("OldestPriceAgeSeconds", "Seconds"), age);
         }
@@ -237,6 +244,20 @@ impl Metrics {
             metric!("UpstreamRateLimited", "Count"),
             f64::from(tally.rate_limited),
         );
+    }
+
+    /// Zeros, too: an alarm on "not healthy" must see them.
+    fn health(&mut self, health: Option<Health>) {
+        if let Some(health) = health {
+            let healthy = f64::from(u8::from(health.is_healthy));
+            let tokens = f64::from(health.tokens.0) / 10.0;
+            self.always(metric!("UpstreamHealthy", "Count"), healthy);
+            self.always(
+                metric!("UpstreamBackoffSeconds", "Seconds"),
+                health.backs_off.as_secs_f64(),
+            );
+            self.always(metric!("UpstreamRetryTokens", "Count"), tokens);
+        }
     }
 
     fn consumed(&mut self, consumed: Capacity) {
@@ -378,12 +399,18 @@ mod tests {
             read: 25.5,
             write: 3.0,
         };
+        let health = Health {
+            is_healthy: false,
+            backs_off: std::time::Duration::from_millis(239_500),
+            tokens: crate::models::RetryTokens(7),
+        };
         let request = RequestMetrics {
             rate_limited: true,
             worst_tier: Some(Tier::StaleIfError),
             collapsed: true,
             refresh_wait_ms: 2000.1,
             upstream,
+            health: Some(health),
             oldest_price_age_s: Some(4000.0),
             identity_bytes: u64::MAX,
             encoded: true,
@@ -396,10 +423,16 @@ mod tests {
             written: 50,
             failed: 1,
             upstream,
+            health: Some(health),
             oldest_price_age_s: Some(1.0),
             consumed,
         };
-        check_limits(&update.document(Timestamp(0), Environment::Dev, "i"));
+        let json = update.document(Timestamp(0), Environment::Dev, "i");
+        check_limits(&json);
+        assert!(
+            json.contains(r#""UpstreamHealthy":0,"UpstreamBackoffSeconds":239.5,"UpstreamRetryTokens":0.7"#),
+            "{json}"
+        );
     }
 
     #[test]

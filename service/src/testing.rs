@@ -303,7 +303,7 @@ fn app(
         found.map(|(_, value)| value.to_owned())
     })
     .expect("a valid configuration");
-    App::new(
+    let app = App::new(
         config,
         clock.clone(),
         store.clone(),
@@ -312,7 +312,12 @@ fn app(
             Arc::strong_count(store) as u64 * 1_000_000,
         ))),
         Arc::new(NoEmf),
-    )
+    );
+    App {
+        // Tests count from the instant at which the set is due; those of the jitter set their own.
+        ttl_jitter: Duration::ZERO,
+        ..app
+    }
 }
 
 /// Looks up a comma-separated list.

@@ -4,10 +4,10 @@ use tokio::time::Instant;
 
 use crate::{
     App,
-    cache::Prospect,
+    cache::{Prospect, due_for_updater},
     models::Symbol,
     prices::UpstreamTally,
-    refresh::{self, Ended, Report, Terms},
+    refresh::{self, Ended, Report, Terms, health::Health},
     store::{Binary, Capacity},
 };
 
@@ -24,6 +24,8 @@ pub struct UpdateReport {
     pub consumed: Capacity,
     /// CoinGecko calls made.
     pub upstream: UpstreamTally,
+    /// How CoinGecko is, as the lease item says.
+    pub health: Option<Health>,
     /// Age of the oldest stored price at the end, seconds; `None` when none was looked at.
     pub oldest_age_s: Option<f64>,
 }
@@ -53,6 +55,8 @@ pub struct UpdateError {
     pub consumed: Capacity,
     /// CoinGecko calls made.
     pub upstream: UpstreamTally,
+    /// How CoinGecko is, as the lease item says.
+    pub health: Option<Health>,
 }
 
 /// Runs one update. `deadline` is the Lambda's.
@@ -62,6 +66,7 @@ pub struct UpdateError {
 pub async fn run(app: &App, deadline: Option<Instant>) -> Result<UpdateReport, UpdateError> {
     let ended = refresh::run(app, terms(app, deadline)).await;
     let (consumed, upstream) = app.refresher.take_unreported();
+    let health = app.memory.health(app.clock.now());
     let skipped = |outcome| {
         let refreshed_at = app.memory.lease().item.refreshed_at;
         Ok(UpdateReport {
@@ -70,6 +75,7 @@ pub async fn run(app: &App, deadline: Option<Instant>) -> Result<UpdateReport, U
             failed: Vec::new(),
             consumed,
             upstream,
+            health,
             oldest_age_s: refreshed_at.map(|at| app.clock.now().since(at).as_secs_f64()),
         })
     };
@@ -79,6 +85,7 @@ pub async fn run(app: &App, deadline: Option<Instant>) -> Result<UpdateReport, U
             failed,
             consumed,
             upstream,
+            health,
         })
     };
     match ended {
@@ -88,6 +95,7 @@ pub async fn run(app: &App, deadline: Option<Instant>) -> Result<UpdateReport, U
             failed: named(&report),
             consumed,
             upstream,
+            health,
             oldest_age_s: report.oldest.map(|age| age.as_secs_f64()),
         }),
         Ended::Refreshed(report) | Ended::Failed(report) => {
@@ -96,7 +104,9 @@ pub async fn run(app: &App, deadline: Option<Instant>) -> Result<UpdateReport, U
         Ended::Refused(Prospect::NotDue { .. }) => skipped(UpdateOutcome::SkippedFresh),
         Ended::Refused(Prospect::BackingOff { .. }) => skipped(UpdateOutcome::SkippedBackingOff),
         // Held, or given back in the same moment.
-        Ended::Refused(Prospect::Held { .. } | Prospect::Free) => skipped(UpdateOutcome::SkippedHeld),
+        Ended::Refused(Prospect::Held { .. } | Prospect::LeftToOthers { .. } | Prospect::Free) => {
+            skipped(UpdateOutcome::SkippedHeld)
+        }
         Ended::Unused => error(
             "the store was so slow that no time was left to fetch".to_owned(),
             Vec::new(),
@@ -118,7 +128,7 @@ fn terms(app: &App, deadline: Option<Instant>) -> Terms {
         patience,
         bound: now + patience,
         lease: config.update_lease(),
-        due_after: config.update_interval / 10,
+        due_after: due_for_updater(config.update_interval),
     }
 }
 

@@ -142,6 +142,9 @@ fn respond(
     metrics.collapsed = lookup.collapsed;
     metrics.refresh_wait_ms = lookup.waited.as_secs_f64() * 1000.0;
     metrics.upstream = lookup.upstream;
+    metrics.health = (lookup.upstream.calls > 0)
+        .then(|| app.memory.health(now))
+        .flatten();
     metrics.consumed += lookup.consumed;
     let Some(oldest) = oldest else {
         return Err(Problem::PriceUnavailable {

@@ -117,9 +117,30 @@ impl<'a> Search<'a> {
                 until: known.paused_until,
                 updater_may: true,
             },
+            Prospect::Free => self
+                .left_to_others()
+                .filter(|until| *until > now)
+                .map_or(Prospect::Free, |until| Prospect::LeftToOthers { until }),
             prospect => prospect,
         };
         (known, prospect)
+    }
+
+    /// Until when this process leaves the refresh to the others. It has nothing to lose by that while all that was asked
+    /// for can be served, and went stale just now, with the set.
+    fn left_to_others(&self) -> Option<Timestamp> {
+        let patience = self.app.config.cache_ttl + self.app.ttl_jitter;
+        let stale = self.rows.iter().filter(|row| row.freshness != Freshness::Fresh);
+        stale
+            .map(|row| {
+                let price = row
+                    .price
+                    .as_deref()
+                    .filter(|_| row.freshness == Freshness::Stale)?;
+                Some(price.fetched_at.after(patience))
+            })
+            .min()
+            .flatten()
     }
 
     /// Whether the lease is to be asked for although it was seen held, since that was some time ago and its holder
@@ -137,15 +158,14 @@ impl<'a> Search<'a> {
         }
         let ((known, prospect), now) = (self.prospect(), self.app.clock.now());
         let interval = self.app.config.update_interval;
-        let stands =
-            |as_of: Timestamp| cache::stands(as_of, known.learned_at, prospect, interval, &known.item, now);
-        // A coin that is being fetched elsewhere is not left out of an answer for what was so a moment ago.
-        let is_held = matches!(prospect, Prospect::Held { .. });
-        self.rows.iter().any(|row| match row.freshness {
-            Freshness::Fresh => false,
-            Freshness::Gone if is_held => true,
-            Freshness::Stale | Freshness::Gone => !row.as_of.is_some_and(stands),
-        })
+        let stands = |row: &Row, as_of| {
+            let (lease, learned_at) = (&known.item, known.learned_at);
+            cache::stands(row.freshness, as_of, learned_at, prospect, interval, lease, now)
+        };
+        self.rows
+            .iter()
+            .filter(|row| row.freshness != Freshness::Fresh)
+            .any(|row| !row.as_of.is_some_and(|as_of| stands(row, as_of)))
     }
 
     /// Reads what is not fresh from the store. For `stale` and `gone` see [`Search::recall`].
@@ -188,6 +208,10 @@ impl<'a> Search<'a> {
                 prospect = Prospect::Free;
             }
             match prospect {
+                Prospect::LeftToOthers { .. } => {
+                    self.stale = Tier::RevalidatingElsewhere;
+                    break;
+                }
                 Prospect::Held { .. } if self.has_something(&known.item) || Instant::now() >= until => {
                     self.stale = Tier::RevalidatingElsewhere;
                     break;
@@ -316,7 +340,7 @@ impl<'a> Search<'a> {
 fn come_back(prospect: Prospect, now: Timestamp) -> Duration {
     let until = match prospect {
         Prospect::Held { until } | Prospect::BackingOff { until, .. } | Prospect::NotDue { until } => until,
-        Prospect::Free => now,
+        Prospect::LeftToOthers { .. } | Prospect::Free => now,
     };
     until.since(now).max(Duration::from_secs(1))
 }

@@ -293,7 +293,7 @@ async fn while_backing_off_a_request_costs_no_store_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_coin_that_coingecko_drops_causes_neither_refreshes_nor_reads() {
+async fn a_coin_that_coingecko_drops_causes_no_refreshes_and_no_reads_while_nobody_may_refresh() {
     let rig = Rig::new();
     rig.coingecko
         .set([Reply::ok(markets(&[("bitcoin", "100", 0), ("ethereum", "7", 0)]))]);
@@ -301,12 +301,88 @@ async fn a_coin_that_coingecko_drops_causes_neither_refreshes_nor_reads() {
     assert_eq!(shown(&lookup), "BTC=100 StoredMiss, -DOGE");
     assert_eq!(lookup.retry_after, s(300));
     rig.store.take_log();
-    for _ in 0..20 {
+    for _ in 0..10 {
         assert_eq!(shown(&rig.get("DOGE,BTC").await), "BTC=100 Memory, -DOGE");
-        sleep(s(10)).await;
+        sleep(s(3)).await;
     }
     assert!(rig.store.take_log().is_empty());
+    // A tenth of an interval has passed: the updater may find it now.
+    assert_eq!(shown(&rig.get("DOGE,BTC").await), "BTC=100 Memory, -DOGE");
+    assert_eq!(rig.store.take_log(), ["prices"]);
     assert_eq!(rig.coingecko.calls().len(), 1);
+    rig.coingecko.set([all("100", 0)]);
+    update::run(&rig.another(), None)
+        .await
+        .expect("CoinGecko answers");
+    assert_eq!(
+        shown(&rig.get("DOGE,BTC").await),
+        "DOGE=100 Store, BTC=100 Memory",
+        "no answer lacks what the store has"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_does_not_ask_for_the_lease_as_one() {
+    let asked = async |jitter: fn(u64) -> Duration| {
+        let rig = stale().await;
+        let mut fleet = Vec::new();
+        for n in 0..8 {
+            let mut app = rig.another();
+            app.ttl_jitter = jitter(n);
+            fleet.push(app);
+        }
+        rig.coingecko.set([all("101", 290).after(ms(300))]);
+        rig.store.take_log();
+        // Each is asked for the same coin ten times a second from when the set is due.
+        let mut served = JoinSet::new();
+        for app in fleet {
+            served.spawn(async move {
+                for _ in 0..60 {
+                    let lookup = get(&app, "BTC").await;
+                    assert!(lookup.unavailable.is_empty() && lookup.waited < s(1));
+                    sleep(ms(100)).await;
+                }
+            });
+        }
+        served.join_all().await;
+        assert_eq!(rig.coingecko.calls().len(), 2, "one refresh before, one now");
+        let log = rig.store.take_log();
+        log.iter().filter(|name| **name == "acquire").count()
+    };
+    assert_eq!(asked(|_| Duration::ZERO).await, 8, "all at once without jitter");
+    assert_eq!(
+        asked(|n| ms(600 * n + 50)).await,
+        1,
+        "the first one stores for all"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_to_others_is_served_at_once_and_only_for_the_jitter() {
+    let rig = stale().await;
+    let mut other = rig.another();
+    other.ttl_jitter = s(3);
+    rig.coingecko.set([all("101", 290)]);
+    let lookup = get(&other, "BTC").await;
+    assert_eq!(shown(&lookup), "BTC=100 RevalidatingElsewhere");
+    assert_eq!(lookup.waited, Duration::ZERO);
+    assert_eq!(rig.store.take_log(), ["prices"]);
+    assert_eq!(shown(&get(&other, "BTC").await), "BTC=100 RevalidatingElsewhere");
+    assert!(rig.store.take_log().is_empty(), "looked a moment ago");
+    sleep(s(3)).await;
+    assert_eq!(shown(&get(&other, "BTC").await), "BTC=101 StoredStale");
+    // Who lacks a coin leaves nothing to others.
+    let rig = Rig::new();
+    rig.coingecko
+        .set([Reply::ok(markets(&[("bitcoin", "100", 0)])), all("101", 290)]);
+    rig.get("BTC,ETH").await;
+    sleep(s(300)).await;
+    let mut other = rig.another();
+    other.ttl_jitter = s(3);
+    assert_eq!(
+        shown(&get(&other, "BTC,ETH").await),
+        "BTC=101 StoredStale, ETH=101 StoredMiss"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Terms;
+use super::{Terms, health};
 use crate::{
     App,
     models::{Holder, LeaseItem, Timestamp},
@@ -81,7 +81,7 @@ impl Lease {
             other => other,
         };
         match answer.map(|answer| app.refresher.charge(answer)) {
-            Ok(true) => app.memory.learn_lease(self.left_behind(&request.outcome), as_of),
+            Ok(true) => health::learn(app, self.left_behind(&request.outcome), as_of),
             // Another took it: we know nothing until we ask.
             Ok(false) => app.memory.learn_lease(LeaseItem::default(), as_of),
             Err(error) => {

@@ -1,10 +1,11 @@
 //! Refreshing the set: under the lease, within a bound, filtered, and accounted for.
 //!
 //! ARCHITECTURE.md has the states, the expressions and the inequalities. Reading order: this file is the
-//! refresh itself; `lease` takes and gives back; `writing` stores; `sanity`, `budget` are pure;
-//! `single_flight` shares one refresh among the requests that wait; `watching` waits for another process.
+//! refresh itself; `lease` takes and gives back; `writing` stores; `sanity`, `budget` are pure; `health` tells
+//! how CoinGecko is; `single_flight` shares one refresh among the requests that wait; `watching` waits for another process.
 
 pub mod budget;
+pub mod health;
 mod lease;
 pub mod sanity;
 pub mod single_flight;
@@ -154,7 +155,7 @@ pub async fn run(app: &App, terms: Terms) -> Ended {
         Ok(Err(item)) => {
             let now = app.clock.now();
             let why = crate::cache::prospect(&item, now, terms.binary, terms.due_after);
-            app.memory.learn_lease(item, now);
+            health::learn(app, item, now);
             return Ended::Refused(why);
         }
         Err(error) => {

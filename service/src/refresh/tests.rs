@@ -1,10 +1,13 @@
 //! Tests of the refresh over a fleet: two API processes and an updater over one store.
 
 use tokio::{task::JoinSet, time::sleep};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
 
-use super::*;
+use super::{health::Health, *};
 use crate::{
-    testing::{Rig, all, get},
+    logging::JsonLines,
+    testing::{Reply, Rig, all, get},
     update,
 };
 
@@ -58,4 +61,54 @@ async fn a_clean_day_makes_at_most_a_twentieth_more_calls_than_intervals() {
             "{punctual}, {seconds_late}, {half_a_minute_late} calls in {INTERVALS} intervals"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_coingecko_is_is_told_once_per_change_and_with_each_update() {
+    let rig = Rig::new();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = {
+        let lines = lines.clone();
+        Arc::new(move |line: &str| lines.lock().expect("not poisoned").push(line.to_owned()))
+    };
+    let layer = JsonLines::new(rig.clock.clone(), LevelFilter::INFO, sink);
+    let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+    let health = |health: Option<Health>| {
+        let Health {
+            is_healthy,
+            backs_off,
+            tokens,
+        } = health.expect("the lease item is known");
+        (is_healthy, backs_off.as_secs(), tokens.0)
+    };
+
+    let report = update::run(&rig.app, None).await.expect("CoinGecko answers");
+    assert_eq!(health(report.health), (true, 0, 50));
+    sleep(INTERVAL).await;
+    rig.coingecko.set([Reply::status(503)]);
+    let error = update::run(&rig.app, None).await.expect_err("it is down");
+    assert_eq!(health(error.health), (false, 15, 30));
+    sleep(Duration::from_secs(5)).await;
+    // Another process hears of it when it wants a refresh, and again of the next change.
+    let other = rig.another();
+    for _ in 0..2 {
+        let report = update::run(&other, None).await.expect("it makes no call");
+        assert_eq!(health(report.health), (false, 10, 30));
+    }
+    sleep(Duration::from_secs(10)).await;
+    rig.coingecko.set([all("101", 310)]);
+    let report = update::run(&other, None).await.expect("it is back");
+    assert_eq!(health(report.health), (true, 0, 31));
+
+    let lines = lines.lock().expect("not poisoned");
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains(r#""event":"upstream_state""#))
+        .map(String::as_str)
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    {"timestamp":"2026-03-01T00:05:00.300Z","level":"INFO","message":"coingecko's state has changed","event":"upstream_state","state":"backing-off","until":1772323515300,"failures":1,"tokens":3}
+    {"timestamp":"2026-03-01T00:05:05.300Z","level":"INFO","message":"coingecko's state has changed","event":"upstream_state","state":"backing-off","until":1772323515300,"failures":1,"tokens":3}
+    {"timestamp":"2026-03-01T00:05:15.300Z","level":"INFO","message":"coingecko's state has changed","event":"upstream_state","state":"healthy","failures":0,"tokens":3.1}
+    "#);
 }

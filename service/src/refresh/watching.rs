@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::health;
 use crate::{App, store::StoreError};
 
 /// How often the lease item is looked at, real time.
@@ -32,7 +33,7 @@ pub(super) async fn watch(app: &App, bound: Instant) -> Watched {
         };
         let now = app.clock.now();
         let held = item.lease_until.is_some_and(|until| until > now);
-        app.memory.learn_lease(item, now);
+        health::learn(app, item, now);
         if !held {
             return Watched::Over;
         }

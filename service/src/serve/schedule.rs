@@ -80,6 +80,7 @@ pub async fn invoke(app: &App, deadline: Option<Instant>, invocation: &str) -> R
                 written: report.written,
                 failed: report.failed.len(),
                 upstream: report.upstream,
+                health: report.health,
                 oldest_price_age_s: report.oldest_age_s,
                 consumed: report.consumed,
             };
@@ -104,6 +105,7 @@ pub async fn invoke(app: &App, deadline: Option<Instant>, invocation: &str) -> R
             let metrics = UpdateMetrics {
                 failed: error.failed.len(),
                 upstream: error.upstream,
+                health: error.health,
                 consumed: error.consumed,
                 ..UpdateMetrics::default()
             };

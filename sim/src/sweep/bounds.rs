@@ -25,6 +25,8 @@ pub struct Bounds {
 
 /// How long it may take until every process knows of a write: a read may lag by a second, and stands for two.
 const KNOWN: Duration = Duration::from_secs(3);
+/// A process leaves a set that has become due to the others for a sixtieth of its TTL, but no longer than this.
+const MOST_TTL_JITTER: Duration = Duration::from_secs(5);
 /// No more of a `Retry-After` is believed.
 pub(super) const BELIEVED: Duration = Duration::from_secs(15 * 60);
 /// The retry budget, in tenths of a retry: what it holds at most and begins with, what a retry costs, what a success
@@ -136,11 +138,12 @@ impl Bounds {
         times(self.config.cache_ttl) + times(self.config.update_interval) + 2
     }
 
-    /// The oldest price that is served when all is well: one that went stale as a refresh began, and was served to
-    /// others while that held the lease.
+    /// The oldest price that is served when all is well: one that went stale, was left to others for the longest TTL
+    /// jitter, and was served to others while the refresh held the lease.
     #[must_use]
     pub fn oldest_fresh(&self) -> Duration {
-        self.config.cache_ttl + self.config.api_lease()
+        let jitter = (self.config.cache_ttl / 60).min(MOST_TTL_JITTER);
+        self.config.cache_ttl + jitter + self.config.api_lease()
     }
 }
 

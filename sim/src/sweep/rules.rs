@@ -62,7 +62,7 @@ pub enum Rule {
     ///
     /// See [`Bounds::calm_from`](super::bounds::Bounds::calm_from) for that time and why.
     RecoveryServed,
-    /// And by then nothing is stale but during a refresh: no price is older than `CACHE_TTL` and an API process's lease.
+    /// And by then nothing is stale but during a refresh: no price is older than `CACHE_TTL`, the longest TTL jitter and an API process's lease.
     RecoveryFresh,
     /// And by then CoinGecko is called no more than the API and the updater may each do by themselves on a clean day:
     /// once a `CACHE_TTL` and once an interval (DESIGN §4.3, *Cache*, *Updater*).
