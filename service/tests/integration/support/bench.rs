@@ -55,6 +55,11 @@ impl Rng for Counting {
     fn next_u64(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
+
+    /// No jitter, and no request id less.
+    fn unit(&self) -> f64 {
+        0.0
+    }
 }
 
 /// Keeps the metrics documents.
