@@ -1,11 +1,12 @@
 //! The command line's grammar.
 
-use std::{path::PathBuf, sync::LazyLock};
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scenarios::format::model::Plan;
 
 use super::sweep::{self, Seeds};
+use crate::virtual_world::Plant;
 
 /// What was asked for.
 #[derive(Debug, Parser)]
@@ -140,7 +141,7 @@ pub struct RunArgs {
     /// Set an environment variable of the service beneath the scenario's back
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = key_value)]
     pub env: Vec<(String, String)>,
-    /// Break a part of the stack on purpose
+    /// Switch a protection of the service off
     #[arg(long, value_enum)]
     pub sabotage: Option<Sabotage>,
     /// Also play each scenario without its faults
@@ -218,11 +219,61 @@ pub enum Via {
     Lambda,
 }
 
-/// What can be broken on purpose.
+/// What can be broken on purpose: a protection of the service, to see which scenario misses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Sabotage {
-    /// The store front strips the condition from writes to the refresh lease, so that everyone gets it
+    /// Whoever asks for the refresh lease gets it
     DropLeaseCondition,
+    /// The retry budget is full whenever a refresh begins (virtual clock)
+    RefillRetryBudget,
+    /// Every draw for jitter is the largest one (virtual clock)
+    RemoveJitter,
+    /// Prices are gone when they are stale (virtual clock)
+    DropStaleFallback,
+    /// A price may jump by any factor (virtual clock)
+    BelieveAnyPrice,
+    /// A request waits a minute for a refresh (virtual clock)
+    WaitWithoutBound,
+}
+
+impl Sabotage {
+    /// As written on the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
+    }
+
+    /// Whether real runs can be broken like this: the store front is theirs, the seams are not.
+    #[must_use]
+    pub fn is_for_real_runs(self) -> bool {
+        self == Self::DropLeaseCondition
+    }
+
+    /// What is planted at a seam of the service.
+    #[must_use]
+    pub fn plant(self) -> Option<Plant> {
+        match self {
+            Self::DropLeaseCondition => Some(Plant::LeaseForAll),
+            Self::RefillRetryBudget => Some(Plant::BudgetRefilled),
+            Self::RemoveJitter => Some(Plant::JitterRemoved),
+            Self::DropStaleFallback | Self::BelieveAnyPrice | Self::WaitWithoutBound => None,
+        }
+    }
+
+    /// The setting that switches it off, on a stack with these prices' time to live; no service would start with some
+    /// of them.
+    #[must_use]
+    pub fn setting(self, cache_ttl: Duration) -> Option<(String, String)> {
+        let (name, value) = match self {
+            Self::DropLeaseCondition | Self::RefillRetryBudget | Self::RemoveJitter => return None,
+            Self::DropStaleFallback => ("PRICE_RETENTION_SECONDS", cache_ttl.as_secs().to_string()),
+            Self::BelieveAnyPrice => ("PRICE_JUMP_FACTOR", "1000000000000".to_owned()),
+            Self::WaitWithoutBound => ("REFRESH_WAIT_MS", "60000".to_owned()),
+        };
+        Some((name.to_owned(), value))
+    }
 }
 
 /// `0.0.0 (build 0123456789abcdef-release)`: the build id that the service's binaries beside must have, too.

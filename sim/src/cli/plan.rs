@@ -78,6 +78,8 @@ pub struct Play {
     pub config: Config,
     /// What is broken on purpose.
     pub sabotage: Option<Sabotage>,
+    /// What the sabotaged service is started with in virtual time, when that is not `config`.
+    pub broken_config: Option<Config>,
     /// What the command line changed, as given: `--set`, `--env`, `--sabotage`.
     pub overrides: Vec<String>,
     /// The program as it was called.
@@ -216,10 +218,15 @@ fn refuse_what_is_not_built(args: &RunArgs) -> Result<(), Vec<String>> {
         "--calibration bounds the speed of the real clock, and virtual time goes by the committed calibration alone, so \
          that its reports depend on nothing else; add --clock real or leave it out",
     );
-    refuse(
-        args.sabotage.is_some() && plays_virtual,
-        "--sabotage breaks the store front, which only real runs have; add --clock real",
-    );
+    if let Some(sabotage) = args.sabotage.filter(|sabotage| !sabotage.is_for_real_runs()) {
+        refuse(
+            plays_real,
+            &format!(
+                "--sabotage {} breaks what only virtual time hands to the service; leave --clock out",
+                sabotage.name(),
+            ),
+        );
+    }
     if let Some(store) = args.store.as_deref() {
         refuse(
             plays_virtual && virtual_store(store).is_none(),
@@ -343,6 +350,16 @@ fn play(
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
     let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
     let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;
+    let setting = args
+        .sabotage
+        .and_then(|sabotage| sabotage.setting(scenario.stack.cache_ttl));
+    let broken_config = setting
+        .map(|setting| {
+            let broken = env.iter().map(|(name, value)| (name.clone(), value.clone()));
+            environment::unchecked(&scenario.stack, &broken.chain([setting]).collect())
+        })
+        .transpose()
+        .map_err(|problem| error(problem.to_string()))?;
     let on = match clock {
         ClockKind::Virtual => On::Virtual {
             store: args.store.as_deref().and_then(virtual_store).unwrap_or_default(),
@@ -372,6 +389,7 @@ fn play(
         env,
         config,
         sabotage: args.sabotage,
+        broken_config,
     })
 }
 
@@ -385,9 +403,7 @@ fn changes(args: &RunArgs, variant: &Variant) -> Vec<(&'static str, String)> {
         .env
         .iter()
         .map(|(name, value)| ("--env", format!("{name}={value}")));
-    let sabotage = args
-        .sabotage
-        .map(|Sabotage::DropLeaseCondition| ("--sabotage", "drop-lease-condition".to_owned()));
+    let sabotage = args.sabotage.map(|sabotage| ("--sabotage", sabotage.name()));
     set.chain(env).chain(sabotage).collect()
 }
 
@@ -525,7 +541,7 @@ mod tests {
         insta::assert_snapshot!(refusal(&["--clock", "real", "--check-determinism"]), @"error: --check-determinism needs virtual time: on the real clock no two runs are alike; leave --clock real out");
         insta::assert_snapshot!(refusal(&["--compress", "60"]), @"error: --compress speeds up the real clock, and virtual time has no speed; add --clock real or leave it out");
         insta::assert_snapshot!(refusal(&["--calibration", "c.toml"]), @"error: --calibration bounds the speed of the real clock, and virtual time goes by the committed calibration alone, so that its reports depend on nothing else; add --clock real or leave it out");
-        insta::assert_snapshot!(refusal(&["--sabotage", "drop-lease-condition"]), @"error: --sabotage breaks the store front, which only real runs have; add --clock real");
+        insta::assert_snapshot!(refusal(&["--clock", "both", "--sabotage", "remove-jitter"]), @"error: --sabotage remove-jitter breaks what only virtual time hands to the service; leave --clock out");
     }
 
     #[test]

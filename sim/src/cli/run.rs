@@ -235,7 +235,8 @@ async fn play_virtual(
         config: play.config.clone(),
         store,
         witness: None,
-        plant: None,
+        plant: play.sabotage.and_then(Sabotage::plant),
+        broken_config: play.broken_config.clone(),
     };
     let (stop, pulse) = (session.interrupt.stop.clone(), Pulse::default());
     let seen = pulse.clone();

@@ -95,6 +95,7 @@ pub fn play(
         store: StoreKind::Memory,
         witness: Some(watch.witness()),
         plant,
+        broken_config: None,
     };
     let played =
         virtual_world::play(&spec, stop, &Pulse::default()).map_err(|problem| unplayable(&problem))?;

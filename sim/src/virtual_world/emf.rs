@@ -139,7 +139,9 @@ mod tests {
         clock::Timestamp,
         config::Environment,
         metrics::{RequestFacts, RequestMetrics, UpdateMetrics},
+        models::RetryTokens,
         prices::{Tier, UpstreamTally},
+        refresh::health::Health,
         store::Capacity,
     };
 
@@ -166,6 +168,11 @@ mod tests {
                 retries: 1,
                 rate_limited: 1,
             },
+            health: Some(Health {
+                is_healthy: false,
+                backs_off: Duration::from_secs(15),
+                tokens: RetryTokens(31),
+            }),
             oldest_price_age_s: Some(0.0),
             identity_bytes: 1024,
             encoded: true,

@@ -35,7 +35,7 @@ use scenarios::{
     suites,
     within::{self, Carry, WithinPlan},
 };
-use service::{App, config::Config, http::router, store::Store};
+use service::{App, config::Config, http::router, rng::Rng, store::Store};
 use tokio::sync::watch;
 
 use self::{
@@ -102,6 +102,9 @@ pub struct VirtualSpec {
     pub witness: Option<Witness>,
     /// What is broken on purpose.
     pub plant: Option<Plant>,
+    /// What the service is started with when that is not `config`: settings that switch a protection off. The run is
+    /// judged by `config`.
+    pub broken_config: Option<Config>,
 }
 
 impl VirtualSpec {
@@ -129,7 +132,19 @@ impl VirtualSpec {
             store: StoreKind::Memory,
             witness: None,
             plant: None,
+            broken_config: None,
         })
+    }
+}
+
+impl VirtualSpec {
+    /// The randomness of a process of the service.
+    fn rng(&self, process: &str) -> Arc<dyn Rng> {
+        let rng: Arc<dyn Rng> = Arc::new(SeededRng::of(self.seed, process));
+        match self.plant {
+            Some(plant) => plant.rng(rng),
+            None => rng,
+        }
     }
 }
 
@@ -212,7 +227,7 @@ impl<'a> World<'a> {
             recorder: recorder.clone(),
             latency: coingecko,
         }));
-        let mut config = spec.config.clone();
+        let mut config = spec.broken_config.as_ref().unwrap_or(&spec.config).clone();
         if let Some(plant) = spec.plant {
             (config, store, upstream) = (
                 plant.config(&config),
@@ -229,7 +244,7 @@ impl<'a> World<'a> {
                 Arc::new(clock),
                 Arc::clone(&store),
                 upstream.clone(),
-                Arc::new(SeededRng::of(spec.seed, &process)),
+                spec.rng(&process),
                 Arc::new(emf),
             )))
         };
@@ -243,7 +258,7 @@ impl<'a> World<'a> {
         };
         let updater = Updater {
             config: config.clone(),
-            seed: spec.seed,
+            spec: spec.clone(),
             clock,
             store: Arc::clone(&store),
             upstream: upstream.clone(),

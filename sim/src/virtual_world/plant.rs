@@ -1,4 +1,4 @@
-//! Bugs that are planted on purpose, to see that a sweep finds them.
+//! Bugs that are planted on purpose, to see that a sweep or a scenario finds them.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use service::{
     coingecko::upstream::{Upstream, UpstreamRequest},
     config::Config,
     models::{ApiKeyItem, KeyId, LeaseItem, StoredPrice, Symbol, Timestamp},
+    rng::Rng,
     store::{
         Acquire, AcquireLease, ApiKeyPage, Consistency, Counted, KeyPosition, PriceBatch, ReleaseLease,
         Store, StoreFuture,
@@ -24,6 +25,12 @@ pub enum Plant {
     ServedPastRetention,
     /// A refresh sees nothing of what is stored, so that an older price replaces a newer one.
     OlderOverNewer,
+    /// Whoever asks for the refresh lease gets it.
+    LeaseForAll,
+    /// The store tells each refresh that the retry budget is full.
+    BudgetRefilled,
+    /// Every draw for jitter is the largest one.
+    JitterRemoved,
 }
 
 impl Plant {
@@ -54,21 +61,49 @@ impl Plant {
     /// The store as the broken service sees it.
     pub(super) fn store(self, store: Arc<dyn Store>) -> Arc<dyn Store> {
         match self {
-            Self::OlderOverNewer => Arc::new(BlindRefresh(store)),
-            Self::RetryAfterIgnored | Self::ServedPastRetention => store,
+            Self::OlderOverNewer | Self::LeaseForAll | Self::BudgetRefilled => {
+                Arc::new(BrokenStore { store, plant: self })
+            }
+            Self::RetryAfterIgnored | Self::ServedPastRetention | Self::JitterRemoved => store,
+        }
+    }
+
+    /// Randomness as the broken service sees it.
+    pub(super) fn rng(self, rng: Arc<dyn Rng>) -> Arc<dyn Rng> {
+        match self {
+            Self::JitterRemoved => Arc::new(Unvaried(rng)),
+            _ => rng,
         }
     }
 }
 
-/// A store whose strong reads of prices find nothing; they are made all the same.
+/// Draws numbers as ever, but no shares: those are always the largest one.
 #[derive(Debug)]
-struct BlindRefresh(Arc<dyn Store>);
+struct Unvaried(Arc<dyn Rng>);
 
-impl Store for BlindRefresh {
+impl Rng for Unvaried {
+    fn next_u64(&self) -> u64 {
+        self.0.next_u64()
+    }
+
+    fn unit(&self) -> f64 {
+        1.0 - f64::EPSILON
+    }
+}
+
+/// A store that does one thing wrong; its requests are made all the same.
+#[derive(Debug)]
+struct BrokenStore {
+    store: Arc<dyn Store>,
+    plant: Plant,
+}
+
+impl Store for BrokenStore {
+    /// Blind refreshes find nothing by strong reads.
     fn prices<'a>(&'a self, symbols: &'a [Symbol], consistency: Consistency) -> StoreFuture<'a, PriceBatch> {
         async move {
-            let mut answer = self.0.prices(symbols, consistency).await?;
-            if consistency == Consistency::Strong {
+            let mut answer = self.store.prices(symbols, consistency).await?;
+            if consistency == Consistency::Strong && self.plant == Plant::OlderOverNewer {
                 answer.value.prices.clear();
             }
             Ok(answer)
@@ -77,35 +112,53 @@ impl Store for BlindRefresh {
     }
 
     fn write_prices<'a>(&'a self, prices: &'a [StoredPrice]) -> StoreFuture<'a, Vec<Symbol>> {
-        self.0.write_prices(prices)
+        self.store.write_prices(prices)
     }
 
     fn lease(&self) -> StoreFuture<'_, LeaseItem> {
-        self.0.lease()
+        self.store.lease()
     }
 
     fn acquire_lease<'a>(&'a self, request: &'a AcquireLease) -> StoreFuture<'a, Acquire> {
-        self.0.acquire_lease(request)
+        async move {
+            // By then every lease has run out, every pause is over and every set is due.
+            let end_of_time = Timestamp(i64::MAX / 2);
+            let unconditional = AcquireLease {
+                now: end_of_time,
+                due_before: end_of_time,
+                ..request.clone()
+            };
+            let request = match self.plant {
+                Plant::LeaseForAll => &unconditional,
+                _ => request,
+            };
+            let mut answer = self.store.acquire_lease(request).await?;
+            if let (Plant::BudgetRefilled, Acquire::Acquired(item)) = (self.plant, &mut answer.value) {
+                item.retry_tokens = None;
+            }
+            Ok(answer)
+        }
+        .boxed()
     }
 
     fn release_lease<'a>(&'a self, request: &'a ReleaseLease) -> StoreFuture<'a, bool> {
-        self.0.release_lease(request)
+        self.store.release_lease(request)
     }
 
     fn api_key<'a>(&'a self, id: &'a KeyId) -> StoreFuture<'a, Option<ApiKeyItem>> {
-        self.0.api_key(id)
+        self.store.api_key(id)
     }
 
     fn put_api_key<'a>(&'a self, key: &'a ApiKeyItem) -> StoreFuture<'a, bool> {
-        self.0.put_api_key(key)
+        self.store.put_api_key(key)
     }
 
     fn disable_api_key<'a>(&'a self, id: &'a KeyId) -> StoreFuture<'a, bool> {
-        self.0.disable_api_key(id)
+        self.store.disable_api_key(id)
     }
 
     fn list_api_keys<'a>(&'a self, start: Option<&'a KeyPosition>) -> StoreFuture<'a, ApiKeyPage> {
-        self.0.list_api_keys(start)
+        self.store.list_api_keys(start)
     }
 
     fn touch_api_key<'a>(
@@ -114,11 +167,11 @@ impl Store for BlindRefresh {
         now: Timestamp,
         not_since: Timestamp,
     ) -> StoreFuture<'a, bool> {
-        self.0.touch_api_key(id, now, not_since)
+        self.store.touch_api_key(id, now, not_since)
     }
 
     fn request_count<'a>(&'a self, id: &'a KeyId, window: i64) -> StoreFuture<'a, u32> {
-        self.0.request_count(id, window)
+        self.store.request_count(id, window)
     }
 
     fn count_request<'a>(
@@ -128,6 +181,6 @@ impl Store for BlindRefresh {
         room: u32,
         ttl: i64,
     ) -> StoreFuture<'a, Counted> {
-        self.0.count_request(id, window, room, ttl)
+        self.store.count_request(id, window, room, ttl)
     }
 }

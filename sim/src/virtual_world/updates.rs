@@ -6,12 +6,11 @@ use std::sync::Arc;
 use service::{App, coingecko::upstream::Upstream, config::Config, serve, store::Store};
 use tokio::task::JoinSet;
 
-use super::{Pulse, api::NextFiring, emf::RecordedEmf, rng::SeededRng};
+use super::{Pulse, VirtualSpec, api::NextFiring, emf::RecordedEmf};
 use crate::{
     clock::RunClock,
     record::{Recorder, event::Event},
     schedule::Occasion,
-    seed::Seed,
     world::WorldError,
 };
 
@@ -19,7 +18,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Updater {
     pub(super) config: Config,
-    pub(super) seed: Seed,
+    pub(super) spec: VirtualSpec,
     pub(super) clock: RunClock,
     pub(super) store: Arc<dyn Store>,
     pub(super) upstream: Upstream,
@@ -77,7 +76,7 @@ impl Updater {
             Arc::new(self.clock),
             self.store,
             self.upstream,
-            Arc::new(SeededRng::of(self.seed, &process)),
+            self.spec.rng(&process),
             Arc::new(emf),
         );
         let ended = serve::invoke_update(&app, None, &process).await;

@@ -98,13 +98,27 @@ pub fn overrides(stack: &Stack, asked: &[(String, String)]) -> Result<BTreeMap<S
 /// # Errors
 /// What the service would refuse to start with.
 pub fn effective(stack: &Stack, overrides: &BTreeMap<String, String>) -> Result<Config, ConfigError> {
+    let env = nowhere(stack, overrides);
+    Config::from_lookup(|name| env.get(name).cloned())
+}
+
+/// Like [`effective`], with values that no service would start with: to switch a protection off.
+///
+/// # Errors
+/// A variable that is unreadable.
+pub fn unchecked(stack: &Stack, overrides: &BTreeMap<String, String>) -> Result<Config, ConfigError> {
+    let env = nowhere(stack, overrides);
+    Config::unchecked(|name| env.get(name).cloned())
+}
+
+/// The environment on a stack whose parts listen nowhere.
+fn nowhere(stack: &Stack, overrides: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let clock = RunClock::starting_in(Duration::ZERO, 0, 1.0);
     let endpoints = Endpoints {
         store: "http://127.0.0.1:1",
         coingecko: "http://127.0.0.1:1/api/v3",
     };
-    let env = on_stack(stack, endpoints, &clock, overrides);
-    Config::from_lookup(|name| env.get(name).cloned())
+    on_stack(stack, endpoints, &clock, overrides)
 }
 
 #[cfg(test)]

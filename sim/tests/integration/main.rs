@@ -4,6 +4,7 @@ mod bad_input;
 mod bad_luck;
 mod harness;
 mod limit;
+mod protections;
 mod results;
 mod store;
 mod told;
