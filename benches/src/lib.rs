@@ -21,7 +21,8 @@ use service::{
 };
 use sim::{
     coingecko::{
-        engine::{Engine, EngineConfig, FakeRequest},
+        FakeRequest,
+        engine::{Engine, EngineConfig},
         limits::{Allowance, Host, KeyRing, Keys, Terms},
     },
     faults::Timeline,
@@ -94,6 +95,7 @@ pub fn markets(now: Timestamp) -> Vec<u8> {
             start_ms: now.0,
             terms,
             keys,
+            assumed: Default::default(),
         },
         Timeline::none(),
     );
@@ -105,7 +107,7 @@ pub fn markets(now: Timestamp) -> Vec<u8> {
         query: format!("vs_currency=usd&per_page=250&ids={}", ids.join(",")),
         headers: HeaderMap::new(),
     };
-    engine.answer(&request, now.0).body.into_bytes()
+    engine.answer(&request, now.0).body.to_vec()
 }
 
 fn done<'a, T: Send + 'a>(value: T) -> StoreFuture<'a, T> {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use serde_json::{Map, Value, json};
 
+use crate::format::assume::RawAssume;
 use crate::format::kinds::KINDS;
 use crate::format::model::Target;
 use crate::format::raw::{
@@ -114,7 +115,7 @@ struct Section {
     keys: fn() -> Vec<&'static str>,
 }
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     Section {
         heading: "Top level",
         definition: None,
@@ -129,6 +130,11 @@ const SECTIONS: [Section; 10] = [
         heading: "`upstream_plan` as a table",
         definition: Some("CustomPlan"),
         keys: keys_of::<RawCustomPlan>,
+    },
+    Section {
+        heading: "`upstream_assume`",
+        definition: Some("Assume"),
+        keys: keys_of::<RawAssume>,
     },
     Section {
         heading: "`[symbols]`",

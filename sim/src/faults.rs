@@ -15,8 +15,8 @@ use scenarios::format::model::{Fault, Target};
 pub use scenarios::faults::{Facts, Touches};
 
 use crate::coingecko::altered::Altered;
+use crate::coingecko::book::rest_of_window_s;
 use crate::coingecko::errors::ErrorAnswer;
-use crate::coingecko::limits::rest_of_window_s;
 use crate::coingecko::market::MINUTE_MS;
 use crate::coingecko::wire::{Unreachable, Wire};
 use crate::latency::draw;

@@ -5,6 +5,7 @@
 //! | `parse` | the way from text to scenario: document, `extends`, overrides, checks |
 //! | `document`, `writer` | TOML trees that remember where each part was written |
 //! | `raw`, `written` | the shape of the file: the one table of keys |
+//! | `assumptions`, `assume` | the table of what the fake CoinGecko assumes, and how a scenario says otherwise |
 //! | `kinds` | the table of fault kinds and their parameters |
 //! | `validate`, `loads`, `latency`, `faults`, `checker` | from raw to checked |
 //! | `grammar` | the languages within `check`, `during` and `where` |
@@ -15,6 +16,8 @@
 //! | `diagnostics` | messages that point at file, line and column |
 
 pub mod advice;
+pub(crate) mod assume;
+pub mod assumptions;
 pub mod check;
 mod checker;
 pub mod diagnostics;

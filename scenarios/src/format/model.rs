@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::assumptions::Assumptions;
 use super::check::{Check, During, Where};
 use super::diagnostics::{Diagnostic, Severity, Source, Span};
 use super::fault::{FaultKind, Latency};
@@ -108,6 +109,8 @@ pub struct Stack {
     pub update_phase: Option<Duration>,
     /// What the CoinGecko plan permits.
     pub upstream_plan: Plan,
+    /// What is assumed of CoinGecko beyond that.
+    pub upstream_assume: Assumptions,
 }
 
 impl Default for Stack {
@@ -121,6 +124,7 @@ impl Default for Stack {
             update_every: Duration::from_secs(300),
             update_phase: None,
             upstream_plan: Plan::Demo,
+            upstream_assume: Assumptions::default(),
         }
     }
 }
@@ -164,7 +168,9 @@ pub enum Plan {
     Basic,
     /// The middle paid plan.
     Analyst,
-    /// Limits of our own.
+    /// As many calls a minute as the middle one, and four times its credits.
+    Lite,
+    /// Limits of our own, such as those that an Enterprise customer has agreed on.
     Custom {
         /// Calls per minute.
         per_minute: u32,

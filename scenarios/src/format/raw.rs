@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
+use super::assume::RawAssume;
 use super::written::{At, Instant, OneOrMany, PerTime, Raw, Share, Size, Speed, TextOr, Time, TimeOrNone};
 
 /// A scenario file.
@@ -74,8 +75,12 @@ pub(crate) struct RawStack {
     pub(super) update_every: Option<Raw<Time>>,
     /// Time of the first scheduled update, less than `update_every`. Default: drawn from the seed.
     pub(super) update_phase: Option<Raw<Time>>,
-    /// The CoinGecko plan: `keyless`, `demo`, `basic`, `analyst`, or limits of its own. Default: `demo`.
+    /// The CoinGecko plan: `keyless`, `demo`, `basic`, `analyst`, `lite`, or limits of its own, as an Enterprise
+    /// customer has. Default: `demo`.
     pub(super) upstream_plan: Option<At<RawPlan>>,
+    /// What is assumed of CoinGecko where nobody could verify it, such as `{ window = "sliding" }`. Default: as
+    /// `docs/fake-coingecko.md` says.
+    pub(super) upstream_assume: Option<RawAssume>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -415,7 +420,7 @@ impl JsonSchema for RawPlan {
         let custom = generator.subschema_for::<RawCustomPlan>();
         json_schema!({
             "title": "name or table",
-            "anyOf": [{ "enum": ["keyless", "demo", "basic", "analyst"] }, custom]
+            "anyOf": [{ "enum": ["keyless", "demo", "basic", "analyst", "lite"] }, custom]
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::assume;
 use super::check::Check;
 use super::checker::Checker;
 use super::grammar::{self, Names};
@@ -192,6 +193,10 @@ fn stack(checker: &mut Checker<'_>, raw: Option<&RawStack>) -> Option<Stack> {
         .upstream_plan
         .as_ref()
         .map_or(Some(default.upstream_plan), |raw| plan(checker, raw));
+    let upstream_assume = raw
+        .upstream_assume
+        .as_ref()
+        .map_or(Some(default.upstream_assume), |raw| assume::check(checker, raw));
     Some(Stack {
         environment,
         instances: instances?,
@@ -204,6 +209,7 @@ fn stack(checker: &mut Checker<'_>, raw: Option<&RawStack>) -> Option<Stack> {
             None => None,
         },
         upstream_plan: upstream_plan?,
+        upstream_assume: upstream_assume?,
     })
 }
 
@@ -224,6 +230,7 @@ fn plan(checker: &mut Checker<'_>, raw: &At<RawPlan>) -> Option<Plan> {
         ("demo", Plan::Demo),
         ("basic", Plan::Basic),
         ("analyst", Plan::Analyst),
+        ("lite", Plan::Lite),
     ];
     match &raw.value {
         RawPlan::Named(name) => checker.word(

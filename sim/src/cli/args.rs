@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use scenarios::format::model::Plan;
+use scenarios::format::{assumptions::Assumptions, model::Plan};
 
 use super::sweep::{self, Seeds};
 use crate::virtual_world::Plant;
@@ -71,7 +71,30 @@ pub enum FakeCommand {
         /// The seed of the market
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Assume something else of the real API, as in `window=sliding`; docs/fake-coingecko.md has them all
+        #[arg(long, value_name = "KEY=VALUE", value_parser = assume)]
+        assume: Vec<Assume>,
     },
+}
+
+/// One assumption about CoinGecko that is sound by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assume {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+fn assume(text: &str) -> Result<Assume, String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` has no `=`: write KEY=VALUE, such as window=sliding"))?;
+    let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
+    Assumptions::default()
+        .set(&key, &value)
+        .map_err(|error| error.said_of(&key))?;
+    Ok(Assume { key, value })
 }
 
 /// A CoinGecko plan by name.
@@ -85,6 +108,8 @@ pub enum PlanName {
     Basic,
     /// The middle paid plan
     Analyst,
+    /// As many calls a minute as that, and four times its credits
+    Lite,
 }
 
 impl From<PlanName> for Plan {
@@ -94,6 +119,7 @@ impl From<PlanName> for Plan {
             PlanName::Demo => Self::Demo,
             PlanName::Basic => Self::Basic,
             PlanName::Analyst => Self::Analyst,
+            PlanName::Lite => Self::Lite,
         }
     }
 }

@@ -1,7 +1,13 @@
 //! `fake`: a fake alone, for other programs to talk to.
 
+use scenarios::format::assumptions::Assumptions;
+
 use crate::{
-    cli::{args::FakeCommand, exit::Exit, printer},
+    cli::{
+        args::{Assume, FakeCommand},
+        exit::Exit,
+        printer,
+    },
     coingecko::alone::{self, AloneOptions},
 };
 
@@ -12,13 +18,23 @@ pub async fn fake(command: FakeCommand) -> Exit {
         admin_port,
         plan,
         seed,
+        assume,
     } = command;
+    let mut assumed = Assumptions::default();
+    for Assume { key, value } in assume {
+        // Reading the flag has tried it.
+        if let Err(error) = assumed.set(&key, &value) {
+            printer::notice(&format!("error: {}", error.said_of(&key)));
+            return Exit::Usage;
+        }
+    }
     match alone::run(
         AloneOptions {
             port,
             admin_port,
             plan: plan.into(),
             seed,
+            assumed,
         },
         printer::result,
     )

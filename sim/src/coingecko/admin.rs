@@ -161,6 +161,7 @@ mod tests {
     use std::time::Duration;
 
     use http_body_util::BodyExt;
+    use scenarios::format::assumptions::Assumptions;
     use scenarios::format::model::Plan;
     use tower::ServiceExt;
 
@@ -177,6 +178,7 @@ mod tests {
             start_ms: START,
             terms: Terms::of(Plan::Demo),
             keys: KeyRing::default(),
+            assumed: Assumptions::default(),
         };
         Desk {
             engine: Arc::new(Engine::new(config, Timeline::none())),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use scenarios::format::assumptions::Assumptions;
 use scenarios::format::model::Plan;
 use service::clock::{Clock, SystemClock};
 
@@ -15,7 +16,7 @@ use crate::faults::Timeline;
 use crate::seed::Seed;
 
 /// What the command may be told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AloneOptions {
     /// Port on 127.0.0.1; 0 = any free one.
     pub port: u16,
@@ -25,6 +26,8 @@ pub struct AloneOptions {
     pub plan: Plan,
     /// The seed of the market.
     pub seed: u64,
+    /// What is assumed of the real API.
+    pub assumed: Assumptions,
 }
 
 impl Default for AloneOptions {
@@ -34,6 +37,7 @@ impl Default for AloneOptions {
             admin_port: 0,
             plan: Plan::Demo,
             seed: 42,
+            assumed: Assumptions::default(),
         }
     }
 }
@@ -60,7 +64,7 @@ pub async fn run_until(
     mut say: impl FnMut(&str),
     end: impl Future<Output = Result<(), std::io::Error>>,
 ) -> Result<(), AloneError> {
-    let terms = Terms::of(options.plan);
+    let terms = Terms::assuming(options.plan, &options.assumed);
     let now_ms = SystemClock.now().0;
     let config = EngineConfig {
         seed: Seed(options.seed).child("market").0,
@@ -70,19 +74,20 @@ pub async fn run_until(
             demo: Keys::Any,
             pro: Keys::Any,
         },
+        assumed: options.assumed.clone(),
     };
     let engine = Arc::new(Engine::new(config, Timeline::none()));
     let clock = RunClock::starting_in(Duration::ZERO, now_ms, 1.0);
     let mounted = mount(Arc::clone(&engine), clock, Arc::new(|_| {}), options.port).await?;
     let admin = Admin::start(engine, clock, options.admin_port).await?;
-    for line in introduction(&mounted.url(), &admin.url(), &terms) {
+    for line in introduction(&mounted.url(), &admin.url(), &terms, &options.assumed) {
         say(&line);
     }
     end.await.map_err(AloneError::Signal)
 }
 
 /// Where it is and how to use it.
-fn introduction(url: &str, admin: &str, terms: &Terms) -> Vec<String> {
+fn introduction(url: &str, admin: &str, terms: &Terms, assumed: &Assumptions) -> Vec<String> {
     let (plan, key) = match terms.host {
         Host::Public => ("demo", "any key in x-cg-demo-api-key"),
         Host::Pro => ("pro", "any key in x-cg-pro-api-key"),
@@ -92,7 +97,7 @@ fn introduction(url: &str, admin: &str, terms: &Terms) -> Vec<String> {
         Host::Pro => "none without a key".to_owned(),
     };
     let per_minute = terms.keyed.per_minute;
-    vec![
+    let mut lines = vec![
         format!("fake CoinGecko: {url}"),
         format!(
             "plan {}: {per_minute} calls a minute with {key}, {keyless}; answers at once",
@@ -106,7 +111,15 @@ fn introduction(url: &str, admin: &str, terms: &Terms) -> Vec<String> {
         ),
         format!("mend it:     curl -X DELETE {admin}/faults"),
         "Ctrl-C ends it".to_owned(),
-    ]
+    ];
+    let changes: Vec<String> = assumed
+        .changes()
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
+    if !changes.is_empty() {
+        lines.insert(2, format!("assumed:     {}", changes.join(", ")));
+    }
+    lines
 }
 
 /// Ready at Ctrl-C or SIGTERM.
@@ -160,7 +173,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_paid_plan_needs_a_key() {
-        let said = introduction("http://x", "http://y", &Terms::of(Plan::Basic)).join("\n");
+        let said = introduction(
+            "http://x",
+            "http://y",
+            &Terms::of(Plan::Basic),
+            &Assumptions::default(),
+        )
+        .join("\n");
         assert!(
             said.contains("none without a key") && said.contains("EXTERNAL_API_PLAN=pro"),
             "{said}"

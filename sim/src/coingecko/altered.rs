@@ -349,12 +349,10 @@ fn wrong_price(wrong: WrongValue, id: &str, json: &str, source: Source<'_>) -> S
     }
 }
 
-/// Cuts a body after so many bytes, or in its middle; `None` when it is not longer than that.
-pub(super) fn cut_at(body: &str, after: Option<u64>) -> Option<usize> {
-    let after = after.map_or(body.len() / 2, |after| {
-        usize::try_from(after).unwrap_or(usize::MAX)
-    });
-    (after < body.len()).then(|| body.floor_char_boundary(after))
+/// Cuts so many bytes after so many, or in the middle; `None` when there are not more than that.
+pub(super) fn cut_at(length: usize, after: Option<u64>) -> Option<usize> {
+    let after = after.map_or(length / 2, |after| usize::try_from(after).unwrap_or(usize::MAX));
+    (after < length).then_some(after)
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! The JSON of a 200, written field by field.
 
+use scenarios::format::assumptions::Assumptions;
+
 use super::catalogue::{Coin, platform};
 use super::currencies::{self, Currency};
 use super::errors::ErrorAnswer;
+use super::limits::Terms;
 use super::lookup::named;
 use super::market::{Market, Quote, change, computed_at, lag_ms};
 use super::numbers::{self, Precision};
@@ -41,6 +44,18 @@ impl Moment {
 pub(super) struct Body {
     pub(super) json: String,
     pub(super) published: Option<Form>,
+    pub(super) paging: Option<Paging>,
+}
+
+/// Which part of a list an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Paging {
+    /// From 1.
+    pub(super) page: usize,
+    /// Items on a full page.
+    pub(super) per_page: usize,
+    /// Items of the whole list.
+    pub(super) total: usize,
 }
 
 impl From<String> for Body {
@@ -48,6 +63,7 @@ impl From<String> for Body {
         Self {
             json,
             published: None,
+            paging: None,
         }
     }
 }
@@ -55,6 +71,25 @@ impl From<String> for Body {
 /// `/ping`
 pub(super) fn ping() -> Body {
     Body::from(r#"{"gecko_says":"(V3) To the Moon!"}"#.to_owned())
+}
+
+/// `/key`
+pub(super) fn key(terms: &Terms, spent: u64) -> Body {
+    let per_month = terms.keyed.per_month.unwrap_or(0);
+    let per_minute = terms.keyed.per_minute.to_string();
+    let mut key = Object::new();
+    key.text("plan", terms.plan)
+        .raw("rate_limit_request_per_minute", &per_minute)
+        .raw("monthly_call_credit", &per_month.to_string())
+        .raw("current_total_monthly_calls", &spent.to_string())
+        .raw(
+            "current_remaining_monthly_calls",
+            &per_month.saturating_sub(spent).to_string(),
+        )
+        .raw("api_key_rate_limit_request_per_minute", &per_minute)
+        .raw("api_key_monthly_call_credit", &per_month.to_string())
+        .raw("api_key_current_total_monthly_calls", &spent.to_string());
+    Body::from(key.close())
 }
 
 /// `/simple/supported_vs_currencies`
@@ -88,7 +123,12 @@ pub(super) fn coins_list(market: &Market, query: &Query) -> Body {
 }
 
 /// `/simple/price`: unknown coins and currencies are left out without a word.
-pub(super) fn simple_price(market: &Market, query: &Query, moment: Moment) -> Result<Body, ErrorAnswer> {
+pub(super) fn simple_price(
+    market: &Market,
+    query: &Query,
+    moment: Moment,
+    assumed: &Assumptions,
+) -> Result<Body, ErrorAnswer> {
     if query.get("vs_currencies").is_none() {
         return Err(ErrorAnswer::missing_parameter("vs_currencies"));
     }
@@ -96,7 +136,7 @@ pub(super) fn simple_price(market: &Market, query: &Query, moment: Moment) -> Re
         .iter()
         .all(|name| query.get(name).is_none())
     {
-        return Err(ErrorAnswer::missing_parameter("ids"));
+        return Err(ErrorAnswer::no_coin_named(assumed.missing_ids_text.as_str()));
     }
     let precision = Precision::parse(query.get("precision"));
     let currencies: Vec<Currency> = query
@@ -105,7 +145,7 @@ pub(super) fn simple_price(market: &Market, query: &Query, moment: Moment) -> Re
         .filter_map(|name| Currency::of(market, name, moment))
         .collect();
     let mut answer = Object::new();
-    for (key, coin) in named(market, query, moment) {
+    for (key, coin) in named(market, query, moment, assumed.symbols_key) {
         let quote = moment.quote(market, coin);
         let mut fields = Object::new();
         for currency in &currencies {
@@ -152,6 +192,7 @@ pub(super) fn simple_price(market: &Market, query: &Query, moment: Moment) -> Re
     Ok(Body {
         json: answer.close(),
         published,
+        paging: None,
     })
 }
 

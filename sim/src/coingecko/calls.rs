@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::engine::FakeAnswer;
+use super::exchange::FakeAnswer;
 use crate::clock::RunClock;
 use crate::record::event::UpstreamCall;
 

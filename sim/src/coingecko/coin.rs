@@ -55,6 +55,7 @@ pub(super) fn coin(market: &Market, coin: &Coin, query: &Query, moment: Moment) 
     Body {
         json: answer.close(),
         published,
+        paging: None,
     }
 }
 

@@ -4,16 +4,20 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::Method;
+use scenarios::format::assumptions::{Assumptions, CacheHits, Credits};
 use scenarios::format::fault::Freeze;
 use scenarios::format::model::Fault;
 
 use super::altered::{Source, cut_at};
-use super::answers::{self, Body, Moment, Object};
+use super::answers::{self, Moment};
+use super::book::Book;
 use super::coin;
+use super::edge::{CacheStatus, Caching, Edge};
 use super::errors::ErrorAnswer;
-use super::headers::{self, Headers, Stamp};
-use super::limits::{self, Book, Caller, KeyRing, Terms};
+use super::exchange::{FakeAnswer, FakeRequest, Fate, May, Routed};
+use super::headers::{self, Stamp};
+use super::limits::{self, Caller, Host, KeyRing, Terms};
 use super::market::{MINUTE_MS, Market, computed_at, mix};
 use super::markets;
 use super::publication::PublicationLog;
@@ -35,56 +39,13 @@ pub struct EngineConfig {
     pub terms: Terms,
     /// Valid keys.
     pub keys: KeyRing,
-}
-
-/// A call, without its body (no endpoint reads one).
-#[derive(Clone, Debug)]
-pub struct FakeRequest {
-    /// Method.
-    pub method: Method,
-    /// Path, such as `/api/v3/ping`.
-    pub path: String,
-    /// What follows the `?`, encoded as it came; empty when there is none.
-    pub query: String,
-    /// Headers.
-    pub headers: HeaderMap,
-}
-
-/// What becomes of a call.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FakeAnswer {
-    /// HTTP status; what it would be if the fate were to answer.
-    pub status: u16,
-    /// In the order in which they are sent.
-    pub headers: Headers,
-    /// The body.
-    pub body: String,
-    /// Real time before the answer, or before the connection is closed.
-    pub delay: Duration,
-    /// Whether there is an answer at all.
-    pub fate: Fate,
-    /// What becomes of its bytes.
-    pub wire: Wire,
-    /// The `Retry-After` sent, seconds.
-    pub retry_after_s: Option<u32>,
-    /// Whether it cost a monthly credit.
-    pub credit: bool,
-    /// Index in the scenario of each fault that touched it.
-    pub faults: Vec<u16>,
+    /// What is assumed of the real API. (What follows for limits and freshness is in the terms already.)
+    pub assumed: Assumptions,
 }
 
 /// There is a fault of this name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultNameTaken;
-
-/// What happens on the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// The answer is sent.
-    Answer,
-    /// Nothing is sent until the delay is over; then the connection is closed.
-    Hang,
-}
 
 /// The fake CoinGecko without sockets. Shared by reference; calls may come from any thread.
 #[derive(Debug)]
@@ -98,6 +59,7 @@ pub struct Engine {
 #[derive(Debug)]
 struct State {
     book: Book,
+    edge: Edge,
     faults: Timeline,
     answered: u64,
 }
@@ -108,7 +70,8 @@ impl Engine {
         let market = Arc::new(Market::new(config.seed));
         let publication = PublicationLog::new(Arc::clone(&market));
         let state = Mutex::new(State {
-            book: Book::default(),
+            book: Book::new(config.assumed.window),
+            edge: Edge::default(),
             faults,
             answered: 0,
         });
@@ -174,10 +137,17 @@ impl Engine {
     /// Every call counts towards its caller's minute. Faults come before everything else, as the edge does; then
     /// the key, the minute, the month; then the endpoint.
     pub fn answer(&self, request: &FakeRequest, now_ms: i64) -> FakeAnswer {
-        let query = Query::parse(&request.query);
+        let mut query = Query::parse(&request.query);
         // Rails takes a slash at the end, and pycoingecko sends one.
         let path = request.path.strip_prefix(BASE_PATH).unwrap_or(&request.path);
-        let path = path.strip_suffix('/').unwrap_or(path);
+        let mut path = path.strip_suffix('/').unwrap_or(path).to_owned();
+        if !self.config.assumed.ids_case_sensitive.0 {
+            query.fold("ids");
+            if path.starts_with("/coins/") {
+                path = path.to_lowercase();
+            }
+        }
+        let (path, query) = (path.as_str(), query);
         let caller = limits::identify(
             self.config.terms.host,
             &self.config.keys,
@@ -193,7 +163,7 @@ impl Engine {
             now_ms,
             nonce: mix(self.config.seed) ^ state.answered,
         };
-        let calls = state.book.count(&counted_as, now_ms);
+        let minute = state.book.count(&counted_as, now_ms, allowance.per_minute);
         let ids = query.list("ids");
         let of_path = path
             .strip_prefix("/coins/")
@@ -216,12 +186,12 @@ impl Engine {
             Verdict::Answer(answer) => Err(answer.clone()),
             Verdict::QuotaExhausted => {
                 let credits = allowance.per_month.unwrap_or_default();
-                Err(ErrorAnswer::quota_exhausted(credits))
+                Err(self.quota_exhausted(credits))
             }
             Verdict::Hang { .. } | Verdict::Broken(_) => Err(ErrorAnswer::origin_timed_out()),
             Verdict::Pass => caller
                 .map_err(|wrong| wrong.answer(now_ms))
-                .and_then(|caller| self.permit(&state.book, &caller, calls, now_ms))
+                .and_then(|caller| self.permit(&state.book, &caller, minute))
                 .and_then(|()| {
                     let when = When::of(now_ms, judgement.stale);
                     self.route(request, path, &query, &state.book, &counted_as, when)
@@ -236,17 +206,29 @@ impl Engine {
                     damaged(routed, &mut judgement, &mut state.faults, source)
                 }),
         };
-        let credit = outcome.is_ok() && allowance.per_month.is_some();
-        if credit {
+        let mut answer = match outcome {
+            Ok(routed) => {
+                if let Some(form) = routed.body.published {
+                    self.publication.publish(form);
+                }
+                let url = [path, "?", request.query.as_str()];
+                let cached = state.edge.look(&url, routed.caching, now_ms);
+                let answer = FakeAnswer::ok(stamp, request, routed, cached, self.may());
+                let free = matches!(cached, CacheStatus::Hit { .. }) && self.hits_are_free();
+                FakeAnswer {
+                    credit: answer.status == 200 && !free,
+                    ..answer
+                }
+            }
+            Err(error) => FakeAnswer::refusal(stamp, error),
+        };
+        answer.credit |= self.config.assumed.credits == Credits::EveryCall;
+        answer.credit &= allowance.per_month.is_some();
+        if answer.credit {
             state.book.charge(&counted_as);
         }
         drop(state);
 
-        let mut answer = match outcome {
-            Ok(routed) => self.ok(stamp, routed),
-            Err(error) => refusal(stamp, error),
-        };
-        answer.credit = credit;
         answer.delay = judgement.delay;
         if let Some(bytes_per_second) = judgement.bytes_per_second {
             answer.wire = Wire::Drip { bytes_per_second };
@@ -262,7 +244,7 @@ impl Engine {
         if answer.fate == Fate::Answer && !matches!(answer.wire, Wire::Close | Wire::Reset) {
             for (index, damage) in judgement.damage {
                 if let Damage::Cut(how, after) = damage
-                    && let Some(after) = cut_at(&answer.body, after)
+                    && let Some(after) = cut_at(answer.body.len(), after)
                 {
                     self.touch(index);
                     judgement.touched.push(index);
@@ -276,16 +258,32 @@ impl Engine {
     }
 
     /// Whether the minute and the month have room for this call.
-    fn permit(&self, book: &Book, caller: &Caller, calls: u32, now_ms: i64) -> Result<(), ErrorAnswer> {
-        let allowance = self.config.terms.allowance(caller);
-        if calls > allowance.per_minute {
-            return Err(ErrorAnswer::rate_limited(Some(limits::rest_of_window_s(
-                now_ms, MINUTE_MS,
-            ))));
-        }
-        match allowance.per_month {
-            Some(credits) if book.spent(caller) >= credits => Err(ErrorAnswer::quota_exhausted(credits)),
+    fn permit(&self, book: &Book, caller: &Caller, minute: Result<(), u32>) -> Result<(), ErrorAnswer> {
+        minute.map_err(|after_s| ErrorAnswer::rate_limited(Some(after_s)))?;
+        match self.config.terms.allowance(caller).per_month {
+            Some(credits) if book.spent(caller) >= credits => Err(self.quota_exhausted(credits)),
             _ => Ok(()),
+        }
+    }
+
+    fn quota_exhausted(&self, credits: u64) -> ErrorAnswer {
+        ErrorAnswer::quota_exhausted(credits, self.config.assumed.quota_status)
+    }
+
+    fn may(&self) -> May {
+        let assumed = &self.config.assumed;
+        May {
+            not_modified: assumed.conditional.0,
+            gzip: assumed.gzip.0,
+            paging: assumed.paging_headers.0,
+        }
+    }
+
+    fn hits_are_free(&self) -> bool {
+        match self.config.assumed.cache_hits {
+            CacheHits::FreeWhenPaid => self.config.terms.host == Host::Pro,
+            CacheHits::Charged => false,
+            CacheHits::Free => true,
         }
     }
 
@@ -302,33 +300,29 @@ impl Engine {
         if request.method != Method::GET || !request.path.starts_with(BASE_PATH) {
             return Err(ErrorAnswer::wrong_path());
         }
-        let terms = &self.config.terms;
+        let (terms, assumed) = (&self.config.terms, &self.config.assumed);
         let routed = |body, fresh_ms| Routed {
             body,
             fresh_ms,
-            age_ms: now_ms - computed_at(when.said_ms, fresh_ms),
+            caching: when.caching(fresh_ms),
+        };
+        let uncached = |body| Routed {
+            body,
+            fresh_ms: 0,
+            caching: Caching::Never,
         };
         let simple = when.moment(terms.simple_fresh_ms);
         let markets = when.moment(terms.markets_fresh_ms);
         match path {
-            "/ping" => Ok(Routed {
-                body: answers::ping(),
-                fresh_ms: MINUTE_MS,
-                age_ms: 0,
-            }),
-            "/simple/price" => {
-                answers::simple_price(&self.market, query, simple).map(|body| routed(body, simple.fresh_ms))
-            }
+            "/ping" => Ok(uncached(answers::ping())),
+            "/simple/price" => answers::simple_price(&self.market, query, simple, assumed)
+                .map(|body| routed(body, simple.fresh_ms)),
             "/simple/supported_vs_currencies" => Ok(routed(answers::supported_vs_currencies(), 30_000)),
-            "/coins/markets" => markets::coins_markets(&self.market, query, markets)
+            "/coins/markets" => markets::coins_markets(&self.market, query, markets, assumed)
                 .map(|body| routed(body, markets.fresh_ms)),
             "/coins/list" => Ok(routed(answers::coins_list(&self.market, query), 5 * MINUTE_MS)),
             "/key" => match caller {
-                Caller::Key(_) => Ok(Routed {
-                    body: key(terms, book.spent(caller)),
-                    fresh_ms: MINUTE_MS,
-                    age_ms: 0,
-                }),
+                Caller::Key(_) => Ok(uncached(answers::key(terms, book.spent(caller)))),
                 Caller::Keyless => Err(ErrorAnswer::key_missing(now_ms)),
             },
             other => match other.strip_prefix("/coins/") {
@@ -341,28 +335,6 @@ impl Engine {
                 }
                 _ => Err(ErrorAnswer::wrong_path()),
             },
-        }
-    }
-
-    fn ok(&self, stamp: Stamp, routed: Routed) -> FakeAnswer {
-        let Routed {
-            body,
-            fresh_ms,
-            age_ms,
-        } = routed;
-        if let Some(form) = body.published {
-            self.publication.publish(form);
-        }
-        FakeAnswer {
-            status: 200,
-            headers: headers::ok(stamp, &body.json, age_ms, fresh_ms / 1000),
-            body: body.json,
-            delay: Duration::ZERO,
-            fate: Fate::Answer,
-            wire: Wire::Whole,
-            retry_after_s: None,
-            credit: false,
-            faults: Vec::new(),
         }
     }
 
@@ -400,6 +372,16 @@ impl When {
         }
     }
 
+    /// Whether the edge has these data: old ones it has had since they were new.
+    fn caching(self, fresh_ms: i64) -> Caching {
+        let data_ms = computed_at(self.said_ms, fresh_ms);
+        if self.said_ms < self.now_ms {
+            Caching::Stuck(self.now_ms - data_ms)
+        } else {
+            Caching::Of(data_ms)
+        }
+    }
+
     fn moment(self, fresh_ms: i64) -> Moment {
         Moment {
             now_ms: self.said_ms,
@@ -407,13 +389,6 @@ impl When {
             behind_ms: self.behind_ms,
         }
     }
-}
-
-/// A 200 before its headers.
-struct Routed {
-    body: Body,
-    fresh_ms: i64,
-    age_ms: i64,
 }
 
 /// What the faults make of a healthy answer.
@@ -427,8 +402,9 @@ fn damaged(
         let changed = match damage {
             Damage::Altered(altered) => altered.apply(&routed.body.json, source),
             Damage::BreaksOff(after) => {
-                let end = cut_at(&routed.body.json, *after).unwrap_or(routed.body.json.len());
-                Ok(routed.body.json[..end].to_owned())
+                let json = &routed.body.json;
+                let end = cut_at(json.len(), *after).unwrap_or(json.len());
+                Ok(json[..json.floor_char_boundary(end)].to_owned())
             }
             Damage::Cut(..) => continue,
         };
@@ -440,39 +416,6 @@ fn damaged(
         routed.body.json = changed?;
     }
     Ok(routed)
-}
-
-fn refusal(stamp: Stamp, error: ErrorAnswer) -> FakeAnswer {
-    FakeAnswer {
-        status: error.status,
-        headers: headers::error(stamp, &error),
-        retry_after_s: error.retry_after_s,
-        body: error.body,
-        delay: Duration::ZERO,
-        fate: Fate::Answer,
-        wire: Wire::Whole,
-        credit: false,
-        faults: Vec::new(),
-    }
-}
-
-/// `/key`
-fn key(terms: &Terms, spent: u64) -> Body {
-    let per_month = terms.keyed.per_month.unwrap_or(0);
-    let per_minute = terms.keyed.per_minute.to_string();
-    let mut key = Object::new();
-    key.text("plan", terms.plan)
-        .raw("rate_limit_request_per_minute", &per_minute)
-        .raw("monthly_call_credit", &per_month.to_string())
-        .raw("current_total_monthly_calls", &spent.to_string())
-        .raw(
-            "current_remaining_monthly_calls",
-            &per_month.saturating_sub(spent).to_string(),
-        )
-        .raw("api_key_rate_limit_request_per_minute", &per_minute)
-        .raw("api_key_monthly_call_credit", &per_month.to_string())
-        .raw("api_key_current_total_monthly_calls", &spent.to_string());
-    Body::from(key.close())
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The exact bodies of everything that is not a 200. There are four shapes: flat, `status`, `status` with the
 //! code outside, and pages that are no JSON at all.
 
+use scenarios::format::assumptions::QuotaStatus;
 use scenarios::format::fault::{BlockBody, RetryAfter};
 
-use super::{headers::http_date, limits::rest_of_window_s, numbers};
+use super::{answers::quoted, book::rest_of_window_s, headers::http_date, numbers};
 
 /// An error answer: its status and body, before headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,16 @@ impl ErrorAnswer {
         Self::app(422, format!(r#"{{"error":"Missing parameter {name}"}}"#))
     }
 
+    /// 422: `/simple/price` is asked for no coin, which is put in these words.
+    pub fn no_coin_named(text: &str) -> Self {
+        Self::app(422, format!(r#"{{"error":{}}}"#, quoted(text)))
+    }
+
+    /// 400: more than 250 coins a page, where that is refused. (No such answer was captured.)
+    pub fn invalid_per_page() -> Self {
+        Self::app(400, r#"{"error":"invalid per_page"}"#)
+    }
+
     /// 400: `/coins/markets` does not know the currency (`/simple/price` leaves it out instead).
     pub fn invalid_vs_currency() -> Self {
         Self::app(400, r#"{"error":"invalid vs_currency"}"#)
@@ -92,12 +103,16 @@ impl ErrorAnswer {
         }
     }
 
-    /// 429 with code 10006: the month's credits are spent. It names no time to come back. How the message goes
-    /// on after its first sentence is not known.
-    pub fn quota_exhausted(credits: u64) -> Self {
+    /// 429 (or 200, where that is assumed) with code 10006: the month's credits are spent. It names no time to come
+    /// back. How the message goes on after its first sentence is not known.
+    pub fn quota_exhausted(credits: u64, status: QuotaStatus) -> Self {
         let credits = grouped(credits);
+        let status = match status {
+            QuotaStatus::TooManyRequests => 429,
+            QuotaStatus::Ok => 200,
+        };
         Self::edge(
-            429,
+            status,
             format!(
                 r#"{{"status":{{"error_code":10006,"error_message":"You've reached {credits} calls limit. Please visit https://www.coingecko.com/en/api/pricing to subscribe to our API plans for higher call credits."}}}}"#
             ),
@@ -367,7 +382,7 @@ mod tests {
 
     #[test]
     fn errors_in_a_status_object() {
-        insta::assert_snapshot!(shown(&ErrorAnswer::quota_exhausted(10_000)), @r#"429 {"status":{"error_code":10006,"error_message":"You've reached 10,000 calls limit. Please visit https://www.coingecko.com/en/api/pricing to subscribe to our API plans for higher call credits."}}"#);
+        insta::assert_snapshot!(shown(&ErrorAnswer::quota_exhausted(10_000, QuotaStatus::default())), @r#"429 {"status":{"error_code":10006,"error_message":"You've reached 10,000 calls limit. Please visit https://www.coingecko.com/en/api/pricing to subscribe to our API plans for higher call credits."}}"#);
         insta::assert_snapshot!(shown(&ErrorAnswer::key_missing(NOW)), @r#"401 {"status":{"timestamp":"2026-05-17T01:39:44.892+00:00","error_code":10002,"error_message":"API Key Missing. Please make sure you're using the right authentication method. For Pro API, please visit: https://docs.coingecko.com/reference/authentication. For Public/Demo API, please visit: https://docs.coingecko.com/v3.0.1/reference/authentication."}}"#);
         insta::assert_snapshot!(shown(&ErrorAnswer::endpoint_disabled()), @r#"403 {"status":{"error_code":403,"error_message":"This endpoint is temporarily unavailable due to ongoing issues. Please visit https://www.coingecko.com/en/api/pricing to subscribe to our API plans with higher availability and https://status.coingecko.com for API status. "}}"#);
     }

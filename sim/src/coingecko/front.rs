@@ -19,7 +19,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::calls::{Calls, OpenCall};
-use super::engine::{Engine, Fate};
+use super::engine::Engine;
+use super::exchange::Fate;
 use super::wire::Wire;
 use crate::clock::RunClock;
 

@@ -3,7 +3,10 @@
 use scenarios::format::fault::Cut;
 use sha2::{Digest, Sha256};
 
+use super::answers::Paging;
+use super::edge::CacheStatus;
 use super::errors::{ErrorAnswer, Origin};
+use super::exchange::FakeRequest;
 use super::market::mix;
 
 /// Headers in the order in which they are sent.
@@ -18,33 +21,69 @@ pub struct Stamp {
     pub nonce: u64,
 }
 
-/// The headers of a 200. `age_ms`: how long the edge has had the data; `shared_s`: how long it keeps them.
-pub fn ok(stamp: Stamp, body: &str, age_ms: i64, shared_s: i64) -> Headers {
+/// What a 200 says of its body.
+#[derive(Clone, Debug)]
+pub struct Representation {
+    /// The ETag.
+    pub etag: String,
+    /// How long the edge may keep it, seconds.
+    pub shared_s: i64,
+    /// Where the edge has it from.
+    pub cached: CacheStatus,
+    /// Which part of a list it is, where that is said: `link`, `per-page`, `total`.
+    pub paging: Headers,
+}
+
+/// The weak ETag of a body, which is the same however the body is encoded.
+pub fn etag(body: &str) -> String {
+    format!("W/\"{}\"", digest_32(body))
+}
+
+/// The headers of a 200 whose body is sent compressed, or as it is.
+pub fn ok(stamp: Stamp, of: &Representation, gzip: bool) -> Headers {
     let mut headers = vec![
         ("date", http_date(stamp.now_ms)),
         ("content-type", "application/json; charset=utf-8".to_owned()),
         ("transfer-encoding", "chunked".to_owned()),
     ];
-    headers.extend(security());
+    if gzip {
+        headers.push(("content-encoding", "gzip".to_owned()));
+    }
+    headers.extend(about(stamp, of));
+    headers
+}
+
+/// The headers of a 304: those of the 200, without what tells of a body.
+pub fn not_modified(stamp: Stamp, of: &Representation) -> Headers {
+    let mut headers = vec![("date", http_date(stamp.now_ms))];
+    headers.extend(about(stamp, of));
+    headers
+}
+
+fn about(stamp: Stamp, of: &Representation) -> Headers {
+    let mut headers = security();
     headers.push((
         "cache-control",
-        format!("max-age=30, public, must-revalidate, s-maxage={shared_s}"),
+        match of.cached {
+            CacheStatus::Dynamic => "max-age=0, private, must-revalidate".to_owned(),
+            _ => format!("max-age=30, public, must-revalidate, s-maxage={}", of.shared_s),
+        },
     ));
     headers.extend(cors());
-    let hit = age_ms >= 1000;
+    headers.extend(of.paging.iter().cloned());
     headers.extend([
         ("vary", "Accept-Encoding, Origin".to_owned()),
-        ("etag", format!("W/\"{}\"", digest_32(body))),
+        ("etag", of.etag.clone()),
         ("x-request-id", request_id(stamp.nonce)),
         ("x-runtime", runtime(stamp.nonce)),
         (
             "strict-transport-security",
             "max-age=15724800; includeSubdomains".to_owned(),
         ),
-        ("cf-cache-status", if hit { "HIT" } else { "EXPIRED" }.to_owned()),
+        ("cf-cache-status", of.cached.as_str().to_owned()),
     ]);
-    if hit {
-        headers.push(("age", (age_ms / 1000).to_string()));
+    if let Some(age_s) = of.cached.age_s() {
+        headers.push(("age", age_s.to_string()));
     }
     headers.extend(edge(stamp.nonce));
     headers.push(("alt-svc", "h3=\":443\"; ma=86400".to_owned()));
@@ -103,6 +142,43 @@ pub fn promise(headers: &mut Headers, how: Cut, length: usize) {
         Some(framing) => *framing = promise,
         None => headers.push(promise),
     }
+}
+
+/// What tells which part of a list an answer is, as the Rails gem that CoinGecko's names point to would.
+pub(super) fn paging(request: &FakeRequest, paging: Paging) -> Headers {
+    let Paging {
+        page,
+        per_page,
+        total,
+    } = paging;
+    let last = total.div_ceil(per_page).max(1);
+    let host = request.headers.get("host").and_then(|host| host.to_str().ok());
+    // A caller that follows a link must not end up at the real CoinGecko.
+    let base = host.map_or_else(String::new, |host| format!("http://{host}"));
+    let others = request.query.split('&');
+    let others = others.filter(|pair| !pair.is_empty() && !pair.starts_with("page="));
+    let others: String = others.map(|pair| format!("{pair}&")).collect();
+    let mut links = Vec::new();
+    let mut link = |to: usize, relation: &str| {
+        links.push(format!(
+            "<{base}{}?{others}page={to}>; rel=\"{relation}\"",
+            request.path
+        ));
+    };
+    if page > 1 {
+        link(1, "first");
+        link((page - 1).min(last), "prev");
+    }
+    if page < last {
+        link(last, "last");
+        link(page + 1, "next");
+    }
+    let mut headers = Vec::new();
+    if !links.is_empty() {
+        headers.push(("link", links.join(", ")));
+    }
+    headers.extend([("per-page", per_page.to_string()), ("total", total.to_string())]);
+    headers
 }
 
 fn security() -> Headers {
@@ -199,9 +275,19 @@ mod tests {
             .collect()
     }
 
+    fn of(cached: CacheStatus) -> Representation {
+        Representation {
+            etag: etag("{}"),
+            shared_s: 60,
+            cached,
+            paging: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_200_from_the_edge_cache() {
-        insta::assert_snapshot!(shown(&ok(STAMP, "{}", 42_900, 60)), @r#"
+        let hit = of(CacheStatus::Hit { age_ms: 42_900 });
+        insta::assert_snapshot!(shown(&ok(STAMP, &hit, false)), @r#"
         date: Mon, 02 Mar 2026 00:00:00 GMT
         content-type: application/json; charset=utf-8
         transfer-encoding: chunked
@@ -231,12 +317,36 @@ mod tests {
     }
 
     #[test]
-    fn fresh_data_have_no_age() {
-        let headers = shown(&ok(STAMP, "{}", 0, 60));
-        assert!(
-            headers.contains("cf-cache-status: EXPIRED\n") && !headers.contains("\nage:"),
-            "{headers}"
-        );
+    fn what_is_not_from_the_cache_has_no_age() {
+        for (cached, status) in [
+            (CacheStatus::Miss, "MISS"),
+            (CacheStatus::Expired, "EXPIRED"),
+            (CacheStatus::Dynamic, "DYNAMIC"),
+        ] {
+            let headers = shown(&ok(STAMP, &of(cached), false));
+            assert!(
+                headers.contains(&format!("cf-cache-status: {status}\n")) && !headers.contains("\nage:"),
+                "{headers}"
+            );
+            assert_eq!(
+                headers.contains("cache-control: max-age=0, private, must-revalidate\n"),
+                cached == CacheStatus::Dynamic,
+                "{headers}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_304_says_what_the_200_would_but_of_its_body() {
+        let hit = of(CacheStatus::Hit { age_ms: 1_000 });
+        let (whole, less) = (ok(STAMP, &hit, true), not_modified(STAMP, &hit));
+        let gone: Vec<&str> = whole
+            .iter()
+            .filter(|header| !less.contains(header))
+            .map(|(name, _)| *name)
+            .collect();
+        assert_eq!(gone, ["content-type", "transfer-encoding", "content-encoding"]);
+        assert_eq!(less.len() + gone.len(), whole.len());
     }
 
     #[test]

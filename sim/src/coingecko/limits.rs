@@ -1,9 +1,6 @@
-//! Who may call how often: plans, keys, fixed minute windows and monthly credits.
-//!
-//! Every call counts towards the minute, whatever its answer; only a 200 costs a credit.
+//! Who may call how often: plans and keys. What was called so far is in [`super::book`].
 
-use std::collections::BTreeMap;
-
+use scenarios::format::assumptions::Assumptions;
 use scenarios::format::model::Plan;
 
 use super::errors::ErrorAnswer;
@@ -35,7 +32,7 @@ pub struct Terms {
 /// How many calls are permitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// Calls in a fixed minute.
+    /// Calls in a minute.
     pub per_minute: u32,
     /// Credits in a calendar month (UTC); `None` = calls cost no credits.
     pub per_month: Option<u64>,
@@ -50,23 +47,34 @@ pub enum Host {
     Pro,
 }
 
-/// Without a key: "5 to 15 a minute, depending on usage"; the lowest is taken.
-const KEYLESS: Allowance = Allowance {
-    per_minute: 5,
-    per_month: None,
-};
-
 impl Terms {
-    /// The terms of a plan as published.
+    /// The terms of a plan as published, and where publications disagree as they are assumed by default.
     pub fn of(plan: Plan) -> Self {
+        Self::assuming(plan, &Assumptions::default())
+    }
+
+    /// The terms of a plan, with what is assumed of it.
+    pub fn assuming(plan: Plan, assumed: &Assumptions) -> Self {
+        let published = Self::published(plan, assumed);
+        Self {
+            simple_fresh_ms: assumed.simple_price_fresh.or_ms(published.simple_fresh_ms),
+            markets_fresh_ms: assumed.markets_fresh.or_ms(published.markets_fresh_ms),
+            ..published
+        }
+    }
+
+    fn published(plan: Plan, assumed: &Assumptions) -> Self {
         let demo = Self {
             plan: "Demo",
             host: Host::Public,
             keyed: Allowance {
-                per_minute: 100,
+                per_minute: assumed.demo_per_minute.get(),
                 per_month: Some(10_000),
             },
-            keyless: KEYLESS,
+            keyless: Allowance {
+                per_minute: assumed.keyless_per_minute.get(),
+                per_month: None,
+            },
             simple_fresh_ms: MINUTE_MS,
             markets_fresh_ms: MINUTE_MS,
         };
@@ -88,6 +96,7 @@ impl Terms {
             Plan::Keyless | Plan::Demo => demo,
             Plan::Basic => paid("Basic", 250, 100_000),
             Plan::Analyst => paid("Analyst", 500, 500_000),
+            Plan::Lite => paid("Lite", 500, 2_000_000),
             Plan::Custom {
                 per_minute,
                 per_month,
@@ -122,7 +131,9 @@ pub fn service_env(plan: Plan) -> Vec<(&'static str, &'static str)> {
         Plan::Demo | Plan::Custom { .. } => {
             vec![("EXTERNAL_API_PLAN", "demo"), ("EXTERNAL_API_KEY", DEMO_KEY)]
         }
-        Plan::Basic | Plan::Analyst => vec![("EXTERNAL_API_PLAN", "pro"), ("EXTERNAL_API_KEY", PRO_KEY)],
+        Plan::Basic | Plan::Analyst | Plan::Lite => {
+            vec![("EXTERNAL_API_PLAN", "pro"), ("EXTERNAL_API_KEY", PRO_KEY)]
+        }
     }
 }
 
@@ -227,95 +238,12 @@ pub(super) fn identify(
     }
 }
 
-/// What was called so far.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Book {
-    minute: i64,
-    calls: BTreeMap<Caller, u32>,
-    month: (i16, i8),
-    credits: BTreeMap<Caller, u64>,
-}
-
-impl Book {
-    /// Counts a call, whatever becomes of it, and returns how many the caller has made in this minute.
-    pub(super) fn count(&mut self, caller: &Caller, now_ms: i64) -> u32 {
-        let minute = now_ms.div_euclid(MINUTE_MS);
-        if minute > self.minute {
-            self.minute = minute;
-            self.calls.clear();
-        }
-        let month = month_of(now_ms);
-        if month > self.month {
-            self.month = month;
-            self.credits.clear();
-        }
-        let calls = self.calls.entry(caller.clone()).or_insert(0);
-        *calls = calls.saturating_add(1);
-        *calls
-    }
-
-    /// Credits spent in this month.
-    pub(super) fn spent(&self, caller: &Caller) -> u64 {
-        self.credits.get(caller).copied().unwrap_or(0)
-    }
-
-    /// Takes one credit.
-    pub(super) fn charge(&mut self, caller: &Caller) {
-        *self.credits.entry(caller.clone()).or_insert(0) += 1;
-    }
-}
-
-/// Seconds until the fixed window ends, rounded up: 1 to its length.
-pub(crate) fn rest_of_window_s(now_ms: i64, window_ms: i64) -> u32 {
-    let window_ms = window_ms.max(1);
-    let rest_ms = window_ms - now_ms.rem_euclid(window_ms);
-    u32::try_from((rest_ms + 999) / 1000).unwrap_or(u32::MAX)
-}
-
-fn month_of(now_ms: i64) -> (i16, i8) {
-    let now = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
-    let date = jiff::tz::Offset::UTC.to_datetime(now).date();
-    (date.year(), date.month())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// 2026-03-02T00:00:00Z.
-    const START: i64 = 1_772_409_600_000;
-
     fn key(name: &str) -> Caller {
         Caller::Key(name.to_owned())
-    }
-
-    #[test]
-    fn minutes_are_fixed_windows_of_each_caller() {
-        let mut book = Book::default();
-        assert_eq!(book.count(&key("a"), START + 59_000), 1);
-        assert_eq!(book.count(&key("a"), START + 59_999), 2);
-        assert_eq!(book.count(&Caller::Keyless, START + 59_999), 1);
-        assert_eq!(book.count(&key("a"), START + 60_000), 1);
-        // A call that was stamped a moment earlier belongs to the window that has begun.
-        assert_eq!(book.count(&key("a"), START + 59_999), 2);
-    }
-
-    #[test]
-    fn credits_are_of_a_calendar_month() {
-        let mut book = Book::default();
-        book.count(&key("a"), START);
-        book.charge(&key("a"));
-        book.count(&key("a"), START + 29 * 86_400_000);
-        assert_eq!((book.spent(&key("a")), book.spent(&key("b"))), (1, 0));
-        // 2026-04-01T00:00:00Z.
-        book.count(&key("a"), START + 30 * 86_400_000);
-        assert_eq!(book.spent(&key("a")), 0);
-    }
-
-    #[test]
-    fn the_rest_of_a_window_is_never_zero() {
-        let rest = |at_ms| rest_of_window_s(START + at_ms, MINUTE_MS);
-        assert_eq!([0, 1, 1_000, 7_400, 59_999].map(rest), [60, 60, 59, 53, 1]);
     }
 
     #[test]
@@ -374,6 +302,7 @@ mod tests {
         assert_eq!(terms(Plan::Demo), (Host::Public, 100, Some(10_000), 5));
         assert_eq!(terms(Plan::Basic), (Host::Pro, 250, Some(100_000), 0));
         assert_eq!(terms(Plan::Analyst), (Host::Pro, 500, Some(500_000), 0));
+        assert_eq!(terms(Plan::Lite), (Host::Pro, 500, Some(2_000_000), 0));
         let custom = Plan::Custom {
             per_minute: 30,
             per_month: 7,

@@ -1,24 +1,35 @@
 //! Which coins are meant: by id, name or symbol.
 
+use scenarios::format::assumptions::SymbolsKey;
+
 use super::answers::Moment;
 use super::catalogue::Coin;
 use super::market::Market;
 use super::query::Query;
 
 /// The coins asked for, with the keys under which `/simple/price` answers them: `ids` before `names` before
-/// `symbols`. (That a coin found by name or symbol is answered under what was asked is an assumption.)
-pub(super) fn named<'a>(market: &'a Market, query: &Query, moment: Moment) -> Vec<(String, &'a Coin)> {
+/// `symbols`. Under which key one is answered that was found by name or symbol is assumed.
+pub(super) fn named<'a>(
+    market: &'a Market,
+    query: &Query,
+    moment: Moment,
+    key: SymbolsKey,
+) -> Vec<(String, &'a Coin)> {
+    let key_of = |asked: &str, coin: &Coin| match key {
+        SymbolsKey::Symbol => asked.to_owned(),
+        SymbolsKey::Id => coin.id.clone(),
+    };
     let catalogue = market.catalogue();
     let mut chosen: Vec<(String, &Coin)> = Vec::new();
-    let mut add = |key: &str, coin: &'a Coin| {
-        if !chosen.iter().any(|(known, _)| known == key) {
-            chosen.push((key.to_owned(), coin));
+    let mut add = |key: String, coin: &'a Coin| {
+        if !chosen.iter().any(|(known, _)| *known == key) {
+            chosen.push((key, coin));
         }
     };
     if query.get("ids").is_some() {
         for id in query.list("ids") {
             if let Some(coin) = catalogue.by_id(id) {
-                add(id, coin);
+                add(id.to_owned(), coin);
             }
         }
     } else if query.get("names").is_some() {
@@ -28,7 +39,7 @@ pub(super) fn named<'a>(market: &'a Market, query: &Query, moment: Moment) -> Ve
                 catalogue.coins().iter().filter(|coin| coin.is_named(name)),
                 moment,
             ) {
-                add(name, coin);
+                add(key_of(name, coin), coin);
             }
         }
     } else {
@@ -36,9 +47,9 @@ pub(super) fn named<'a>(market: &'a Market, query: &Query, moment: Moment) -> Ve
         for symbol in query.list("symbols").into_iter().take(50) {
             let matching = catalogue.coins().iter().filter(|coin| coin.has_symbol(symbol));
             if all {
-                matching.for_each(|coin| add(&coin.id, coin));
+                matching.for_each(|coin| add(coin.id.clone(), coin));
             } else if let Some(coin) = biggest(market, matching, moment) {
-                add(symbol, coin);
+                add(key_of(symbol, coin), coin);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! `/coins/markets`: choosing, ordering, paging, and the 26 members of an item.
 
-use super::answers::{Body, Moment, Object};
+use scenarios::format::assumptions::{Assumptions, PerPageOver250};
+
+use super::answers::{Body, Moment, Object, Paging};
 use super::catalogue::Coin;
 use super::currencies::Currency;
 use super::errors::ErrorAnswer;
@@ -11,13 +13,23 @@ use super::publication::Form;
 use super::query::Query;
 
 /// `/coins/markets`
-pub(super) fn coins_markets(market: &Market, query: &Query, moment: Moment) -> Result<Body, ErrorAnswer> {
+pub(super) fn coins_markets(
+    market: &Market,
+    query: &Query,
+    moment: Moment,
+    assumed: &Assumptions,
+) -> Result<Body, ErrorAnswer> {
     let Some(name) = query.get("vs_currency") else {
         return Err(ErrorAnswer::missing_parameter("vs_currency"));
     };
     let Some(currency) = Currency::of(market, name, moment) else {
         return Err(ErrorAnswer::invalid_vs_currency());
     };
+    let per_page = number(query, "per_page", 100);
+    if per_page > MOST_PER_PAGE && assumed.per_page_over_250 == PerPageOver250::Refuse {
+        return Err(ErrorAnswer::invalid_per_page());
+    }
+    let per_page = per_page.clamp(1, MOST_PER_PAGE);
     let mut rows = ranked(market, moment);
     if let Some(category) = query.get("category") {
         rows.retain(|row| row.coin.category.id() == Some(category));
@@ -25,12 +37,11 @@ pub(super) fn coins_markets(market: &Market, query: &Query, moment: Moment) -> R
         .iter()
         .any(|name| query.get(name).is_some())
     {
-        let chosen = named(market, query, moment);
+        let chosen = named(market, query, moment, assumed.symbols_key);
         rows.retain(|row| chosen.iter().any(|(_, coin)| coin.id == row.coin.id));
     }
     sort(&mut rows, query.get("order"));
     let page = number(query, "page", 1).max(1);
-    let per_page = number(query, "per_page", 100).clamp(1, 250);
     let skipped = page.saturating_sub(1).saturating_mul(per_page);
     let view = View {
         market,
@@ -54,8 +65,16 @@ pub(super) fn coins_markets(market: &Market, query: &Query, moment: Moment) -> R
     Ok(Body {
         json: format!("[{}]", items.join(",")),
         published,
+        paging: Some(Paging {
+            page,
+            per_page,
+            total: rows.len(),
+        }),
     })
 }
+
+/// The most items of a page.
+const MOST_PER_PAGE: usize = 250;
 
 /// A coin among all others.
 struct Row<'a> {

@@ -13,7 +13,8 @@ use http::Method;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 
 use super::calls::{Calls, Witness};
-use super::engine::{BASE_PATH, Engine, FakeRequest};
+use super::engine::{BASE_PATH, Engine};
+use super::exchange::FakeRequest;
 use super::front::{CALL, Front};
 use crate::clock::RunClock;
 

@@ -38,6 +38,12 @@ impl Query {
         members
     }
 
+    /// Makes the parameter's value lower case.
+    pub(super) fn fold(&mut self, name: &str) {
+        let found = self.0.iter_mut().filter(|(known, _)| known == name);
+        found.for_each(|(_, value)| *value = value.to_lowercase());
+    }
+
     /// Whether the parameter is `true`.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.get(name) == Some("true")
@@ -95,6 +101,16 @@ mod tests {
             (true, false, false)
         );
         assert!(query.list("ids").is_empty());
+    }
+
+    #[test]
+    fn a_value_is_folded_and_no_other() {
+        let mut query = Query::parse("ids=BitCoin&names=Bitcoin");
+        query.fold("ids");
+        assert_eq!(
+            (query.get("ids"), query.get("names")),
+            (Some("bitcoin"), Some("Bitcoin"))
+        );
     }
 
     #[test]

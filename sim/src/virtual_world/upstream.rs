@@ -109,8 +109,7 @@ const SENT_AGAIN_S: [u64; 8] = [1, 2, 3, 4, 5, 7, 11, 19];
 const GIVES_UP: Duration = Duration::from_secs(67);
 
 /// The body as it comes over such a wire. The call is under way until the body has come, or broken off.
-fn body(json: String, wire: Wire, open: OpenCall) -> UpstreamBody {
-    let whole = Bytes::from(json);
+fn body(whole: Bytes, wire: Wire, open: OpenCall) -> UpstreamBody {
     match wire {
         Wire::Drip { bytes_per_second } => {
             let pieces = futures_util::stream::unfold((whole, open), move |(mut rest, open)| async move {

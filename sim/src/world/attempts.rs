@@ -80,6 +80,7 @@ fn call(engine: &Engine, clock: &RunClock, attempt: Attempt) -> Option<UpstreamC
 #[cfg(test)]
 mod tests {
     use scenarios::format::{
+        assumptions::Assumptions,
         fault::{CoinGeckoFault, ConnectFailure},
         model::{Fault, Plan, Target},
     };
@@ -105,6 +106,7 @@ mod tests {
             start_ms: START,
             terms: Terms::of(Plan::Demo),
             keys: KeyRing::default(),
+            assumed: Assumptions::default(),
         };
         let clock = RunClock::starting_in(Duration::ZERO, START, 1000.0);
         let timeline = Timeline::new(&[fault], Target::CoinGecko, Seed(42));

@@ -284,8 +284,9 @@ pub(crate) fn engine(scenario: &Scenario, seed: Seed) -> Engine {
     let config = EngineConfig {
         seed: seed.child("market").0,
         start_ms: scenario.start.as_millisecond(),
-        terms: Terms::of(scenario.stack.upstream_plan),
+        terms: Terms::assuming(scenario.stack.upstream_plan, &scenario.stack.upstream_assume),
         keys: KeyRing::default(),
+        assumed: scenario.stack.upstream_assume.clone(),
     };
     Engine::new(config, Timeline::new(&scenario.faults, Target::CoinGecko, seed))
 }

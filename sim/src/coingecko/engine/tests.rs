@@ -1,7 +1,9 @@
 //! The engine's answers: parameters, shapes, limits, credits, faults.
 
+use http::HeaderMap;
 use serde_json::Value;
 
+mod assumed;
 mod coin;
 mod faults;
 
@@ -9,7 +11,7 @@ use super::*;
 use crate::coingecko::limits::{DEMO_KEY, PRO_KEY};
 use crate::faults::sample;
 use crate::seed::Seed;
-use scenarios::format::fault::{CoinGeckoFault, Freeze, Latency, RetryAfter};
+use scenarios::format::fault::{CoinGeckoFault, Cut, Freeze, Latency, RetryAfter, WrongValue};
 use scenarios::format::model::{Fault, Match, Plan, Target};
 
 /// 2026-03-02T00:00:00Z.
@@ -17,11 +19,16 @@ const START: i64 = 1_772_409_600_000;
 const DAY: i64 = 86_400_000;
 
 fn engine_of(plan: Plan, faults: &[Fault]) -> Engine {
+    engine_assuming(plan, faults, Assumptions::default())
+}
+
+fn engine_assuming(plan: Plan, faults: &[Fault], assumed: Assumptions) -> Engine {
     let config = EngineConfig {
         seed: 42,
         start_ms: START,
-        terms: Terms::of(plan),
+        terms: Terms::assuming(plan, &assumed),
         keys: KeyRing::default(),
+        assumed,
     };
     Engine::new(config, Timeline::new(faults, Target::CoinGecko, Seed(42)))
 }
@@ -51,16 +58,21 @@ fn keyed(target: &str) -> FakeRequest {
     request(target, Some(("x-cg-demo-api-key", DEMO_KEY)))
 }
 
+/// A body that is not compressed.
+fn text(answer: &FakeAnswer) -> &str {
+    std::str::from_utf8(&answer.body).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Status and body of one keyed call at the start.
 fn get(target: &str) -> String {
     let answer = engine().answer(&keyed(target), START);
-    format!("{} {}", answer.status, answer.body)
+    format!("{} {}", answer.status, text(&answer))
 }
 
 fn json(target: &str) -> Value {
     let answer = engine().answer(&keyed(target), START);
-    assert_eq!(answer.status, 200, "{target}: {}", answer.body);
-    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{target}: {error}"))
+    assert_eq!(answer.status, 200, "{target}: {}", text(&answer));
+    serde_json::from_str(text(&answer)).unwrap_or_else(|error| panic!("{target}: {error}"))
 }
 
 fn keys(value: &Value) -> Vec<String> {
@@ -211,10 +223,10 @@ const ITEM: &str = "id symbol name image current_price market_cap market_cap_ran
 fn markets_items_have_their_26_members() {
     let answer = engine().answer(&keyed("/coins/markets?vs_currency=usd&ids=bitcoin"), START);
     assert_eq!(
-        (keys_in_order(&answer.body).as_str(), ITEM.split(' ').count()),
+        (keys_in_order(text(&answer)).as_str(), ITEM.split(' ').count()),
         (ITEM, 26)
     );
-    insta::assert_snapshot!(answer.body, @r#"[{"id":"bitcoin","symbol":"btc","name":"Bitcoin","image":"https://coin-images.coingecko.com/coins/images/25885/large/bitcoin.png?1696501400","current_price":85165,"market_cap":1705899401326,"market_cap_rank":1,"fully_diluted_valuation":1788467584290,"total_volume":55274120583,"high_24h":85284,"low_24h":83936,"price_change_24h":665.8921142349718,"price_change_percentage_24h":0.78805,"market_cap_change_24h":13338147332.93872,"market_cap_change_percentage_24h":0.78805,"circulating_supply":20030493.0,"total_supply":20030493.0,"max_supply":21000000.0,"ath":112181,"ath_change_percentage":-24.08239,"ath_date":"2025-04-16T09:55:05.885Z","atl":50828,"atl_change_percentage":67.5565,"atl_date":"2021-10-08T14:58:14.115Z","roi":null,"last_updated":"2026-03-01T23:59:59.115Z"}]"#);
+    insta::assert_snapshot!(text(&answer), @r#"[{"id":"bitcoin","symbol":"btc","name":"Bitcoin","image":"https://coin-images.coingecko.com/coins/images/25885/large/bitcoin.png?1696501400","current_price":85165,"market_cap":1705899401326,"market_cap_rank":1,"fully_diluted_valuation":1788467584290,"total_volume":55274120583,"high_24h":85284,"low_24h":83936,"price_change_24h":665.8921142349718,"price_change_percentage_24h":0.78805,"market_cap_change_24h":13338147332.93872,"market_cap_change_percentage_24h":0.78805,"circulating_supply":20030493.0,"total_supply":20030493.0,"max_supply":21000000.0,"ath":112181,"ath_change_percentage":-24.08239,"ath_date":"2025-04-16T09:55:05.885Z","atl":50828,"atl_change_percentage":67.5565,"atl_date":"2021-10-08T14:58:14.115Z","roi":null,"last_updated":"2026-03-01T23:59:59.115Z"}]"#);
 
     let all = json("/coins/markets?vs_currency=usd&per_page=250");
     let numbers = [
@@ -244,9 +256,9 @@ fn markets_items_have_their_26_members() {
 #[test]
 fn ether_has_a_return_and_no_maximum() {
     let answer = engine().answer(&keyed("/coins/markets?vs_currency=usd&ids=ethereum"), START);
-    assert!(answer.body.contains(r#""max_supply":null,"#) && answer.body.contains(r#""roi":{"times":"#));
+    assert!(text(&answer).contains(r#""max_supply":null,"#) && text(&answer).contains(r#""roi":{"times":"#));
     assert!(
-        answer.body.contains(r#""circulating_supply":120720000.0,"#),
+        text(&answer).contains(r#""circulating_supply":120720000.0,"#),
         "whole supplies are floats"
     );
 }
@@ -313,8 +325,7 @@ fn a_precision_rounds_prices() {
             )),
             START,
         );
-        answer
-            .body
+        text(&answer)
             .trim_start_matches(r#"{"bitcoin":{"usd":"#)
             .trim_end_matches("}}")
             .to_owned()
@@ -358,7 +369,7 @@ fn answers_change_once_a_quantum_and_were_published() {
     assert_eq!(body(START), body(START + 59_999));
     assert_ne!(body(START), body(START + 60_000));
     let log = engine.publication();
-    let list: Value = serde_json::from_str(&body(START + 3_600_000)).unwrap_or_default();
+    let list: Value = serde_json::from_slice(&body(START + 3_600_000)).unwrap_or_default();
     for item in list.as_array().into_iter().flatten() {
         let at: jiff::Timestamp = item["last_updated"]
             .as_str()
@@ -454,13 +465,13 @@ fn spent_credits_refuse_until_the_month_ends() {
         [0, 1].map(|n| engine.answer(&keyed("/ping"), START + n).status),
         [200, 200]
     );
-    insta::assert_snapshot!(key(START).body, @r#"{"plan":"Custom","rate_limit_request_per_minute":1000,"monthly_call_credit":3,"current_total_monthly_calls":2,"current_remaining_monthly_calls":1,"api_key_rate_limit_request_per_minute":1000,"api_key_monthly_call_credit":3,"api_key_current_total_monthly_calls":2}"#);
+    insta::assert_snapshot!(text(&key(START)), @r#"{"plan":"Custom","rate_limit_request_per_minute":1000,"monthly_call_credit":3,"current_total_monthly_calls":2,"current_remaining_monthly_calls":1,"api_key_rate_limit_request_per_minute":1000,"api_key_monthly_call_credit":3,"api_key_current_total_monthly_calls":2}"#);
     let spent = key(START + DAY);
     assert_eq!((spent.status, spent.retry_after_s), (429, None));
     assert!(
-        spent.body.contains(r#""error_code":10006"#) && spent.body.contains("3 calls limit"),
+        text(&spent).contains(r#""error_code":10006"#) && text(&spent).contains("3 calls limit"),
         "{}",
-        spent.body
+        text(&spent)
     );
     assert_eq!(
         engine.answer(&request("/ping", None), START + DAY).status,
@@ -474,7 +485,7 @@ fn spent_credits_refuse_until_the_month_ends() {
 fn keys_at_the_wrong_host() {
     let status_and_code = |plan, key| {
         let answer = engine_of(plan, &[]).answer(&request("/ping", key), START);
-        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let code = body["error_code"]
             .as_i64()
             .or_else(|| body["status"]["error_code"].as_i64());
@@ -586,7 +597,7 @@ fn bitcoin(engine: &Engine) -> (String, String, Option<String>, bool) {
         START + 600_000,
     );
     let age = answer.headers.iter().find(|(name, _)| *name == "age");
-    let item = &serde_json::from_str::<Value>(&answer.body).unwrap_or_default()[0];
+    let item = &serde_json::from_slice::<Value>(&answer.body).unwrap_or_default()[0];
     let (price, updated) = (
         item["current_price"].to_string(),
         item["last_updated"].to_string(),
@@ -615,7 +626,7 @@ fn stale_data_are_those_of_then_or_only_their_prices_are() {
         &keyed("/coins/markets?vs_currency=usd&ids=bitcoin"),
         START + 300_000,
     );
-    let item = &serde_json::from_str::<Value>(&answer.body).unwrap_or_default()[0];
+    let item = &serde_json::from_slice::<Value>(&answer.body).unwrap_or_default()[0];
     let (price, updated) = (
         item["current_price"].to_string(),
         item["last_updated"].to_string(),

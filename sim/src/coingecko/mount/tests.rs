@@ -21,6 +21,7 @@ use crate::faults::Timeline;
 use crate::faults::sample;
 use crate::record::event::UpstreamCall;
 use crate::seed::Seed;
+use scenarios::format::assumptions::Assumptions;
 use scenarios::format::fault::{CoinGeckoFault, Latency};
 use scenarios::format::model::{Fault, Match, Plan, Target};
 
@@ -42,6 +43,7 @@ impl Played {
             start_ms: START,
             terms: Terms::of(plan),
             keys: KeyRing::default(),
+            assumed: Assumptions::default(),
         };
         let engine = Engine::new(config, Timeline::new(faults, Target::CoinGecko, Seed(42)));
         let clock = RunClock::starting_in(Duration::ZERO, START, 1.0);

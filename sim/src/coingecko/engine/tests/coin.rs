@@ -74,7 +74,7 @@ fn a_coin_costs_the_same_everywhere() {
 fn what_a_coin_costs_is_published() {
     let engine = engine();
     let answer = engine.answer(&keyed("/coins/solana"), START);
-    let coin: Value = serde_json::from_str(&answer.body).expect("JSON");
+    let coin: Value = serde_json::from_slice(&answer.body).expect("JSON");
     let price = coin["market_data"]["current_price"]["usd"].to_string();
     let updated: jiff::Timestamp = coin["last_updated"]
         .as_str()

@@ -1,9 +1,9 @@
 //! What each kind of fault makes of an answer.
 
-use scenarios::format::fault::{BlockBody, ConnectFailure, Cut, PriceField, WrongValue};
+use scenarios::format::fault::{BlockBody, ConnectFailure, PriceField};
 
 use super::*;
-use crate::coingecko::wire::{Unreachable, Wire};
+use crate::coingecko::wire::Unreachable;
 use crate::faults::sample;
 
 /// Two calls of a service on a Demo plan: prices of two coins, from either endpoint.
@@ -35,7 +35,7 @@ fn said(kind: CoinGeckoFault, target: &str) -> String {
             .find(|(known, _)| *known == name)
             .map_or("-", |(_, value)| value.as_str())
     };
-    assert_eq!(answer.faults, [0], "{}", answer.body);
+    assert_eq!(answer.faults, [0], "{}", text(&answer));
     assert_eq!(engine.touches()[0].count, 1);
     assert!(!answer.credit || answer.status == 200);
     format!(
@@ -43,7 +43,7 @@ fn said(kind: CoinGeckoFault, target: &str) -> String {
         answer.status,
         header("content-type"),
         header("retry-after"),
-        answer.body
+        text(&answer)
     )
 }
 
@@ -144,15 +144,15 @@ fn a_change_is_of_the_matched_coin_alone() {
     let engine = engine_of(Plan::Demo, &[spike]);
     let price = |target: &str, id: &str| {
         let answer = engine.answer(&keyed(target), START);
-        let body: Value = serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}"));
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}"));
         body[id]["usd"]
             .as_f64()
-            .unwrap_or_else(|| panic!("{}", answer.body))
+            .unwrap_or_else(|| panic!("{}", text(&answer)))
     };
     // No call for ethereum, so not the first.
     let bitcoin = price("/simple/price?ids=bitcoin&vs_currencies=usd", "bitcoin");
     let both = engine.answer(&keyed(SIMPLE), START);
-    let body: Value = serde_json::from_str(&both.body).unwrap_or_else(|error| panic!("{error}"));
+    let body: Value = serde_json::from_slice(&both.body).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(body["bitcoin"]["usd"].as_f64(), Some(bitcoin));
     let ethereum = price(SIMPLE, "ethereum");
     assert_eq!(
@@ -169,7 +169,7 @@ fn a_change_is_of_the_matched_coin_alone() {
 #[test]
 fn a_delisted_coin_is_gone_everywhere_but_among_the_inactive() {
     let engine = engine_of(Plan::Demo, &[of_coin("bitcoin", CoinGeckoFault::Delisted)]);
-    let body = |target: &str| engine.answer(&keyed(target), START).body;
+    let body = |target: &str| text(&engine.answer(&keyed(target), START)).to_owned();
     let listed = |body: String| body.contains("\"id\":\"bitcoin\"");
     assert!(!listed(body("/coins/list")) && listed(body("/coins/list?status=inactive")));
     assert!(!listed(body(MARKETS)) && !body(SIMPLE).contains("\"bitcoin\""));
@@ -183,7 +183,7 @@ fn a_body_that_breaks_off_is_complete_as_http() {
     let whole = engine().answer(&keyed(SIMPLE), START).body;
     let engine = broken(truncated(Cut::Json, Some(10)));
     let answer = engine.answer(&keyed(SIMPLE), START);
-    assert_eq!((answer.body.as_str(), answer.wire), (&whole[..10], Wire::Whole));
+    assert_eq!((&answer.body[..], answer.wire), (&whole[..10], Wire::Whole));
     let longer = broken(truncated(Cut::Json, Some(1_000_000)));
     assert_eq!(longer.answer(&keyed(SIMPLE), START).body, whole);
     assert_eq!((engine.touches()[0].count, longer.touches()[0].count), (1, 0));
