@@ -44,7 +44,7 @@ pub enum Command {
     /// Run a fake alone
     #[command(subcommand)]
     Fake(FakeCommand),
-    /// Print the JSON Schemas of the scenario format and of report.json, or the reference of the format
+    /// Print the JSON Schemas of the scenario format and of report.json, or a reference for people
     Schema {
         /// Only one of them
         #[arg(value_enum)]
@@ -133,6 +133,8 @@ pub enum SchemaOf {
     Report,
     /// The reference of the scenario format, as Markdown
     Reference,
+    /// The reference of the fake CoinGecko, as Markdown
+    FakeCoingecko,
 }
 
 /// What to play, and how.
