@@ -129,7 +129,7 @@ macro_rules! rows {
 
 rows! {
     window: "how the calls of a minute are counted: in fixed minutes of the clock, or in the last 60 s",
-        "UNVERIFIED. 429s with `Retry-After` of 53 and 119 s were captured, which fits both.";
+        "UNVERIFIED. 429s with `Retry-After` of 53 s (2026), which fits both, and of 119 s (2022), which fits neither, were captured.";
     demo_per_minute: "calls a minute with a Demo key (plans `demo` and `keyless`)",
         "Sources disagree: 100 in the current documentation, 30 on older pages and in a client's notes of 2026-03.";
     keyless_per_minute: "calls a minute without a key (plans `demo` and `keyless`)",
