@@ -458,7 +458,7 @@ fn all_is_well_again_within_the_stated_time() {
     stage.answer(answered(calm_us - SECOND, 503));
     assert_eq!(stage.broken(), [""; 0]);
     stage.answer(RequestLine {
-        age_s: Some(306),
+        age_s: Some(311),
         ..answered(calm_us, 200)
     });
     assert_eq!(stage.broken(), ["recovery.fresh"]);
