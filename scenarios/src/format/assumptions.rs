@@ -32,6 +32,8 @@ pub struct Assumptions {
     pub ids_case_sensitive: YesNo<true>,
     /// Under which key `/simple/price` answers a coin that was found by symbol or name.
     pub symbols_key: SymbolsKey,
+    /// How `/coins/{id}` writes a week of prices.
+    pub coin_sparkline: CoinSparkline,
     /// What is said when `/simple/price` is asked for no coin.
     pub missing_ids_text: ErrorText,
     /// Whether `If-None-Match` is honoured.
@@ -148,6 +150,8 @@ rows! {
         "UNVERIFIED.";
     symbols_key: "under which key `/simple/price` answers a coin found by symbol or name: what was asked for, or its id",
         "UNVERIFIED.";
+    coin_sparkline: "whether `sparkline_7d` of `/coins/{id}` is a list, or an object with the list in `price`, as in `/coins/markets`",
+        "Sources disagree: CoinGecko's own OpenAPI description has a list, the published client `coingecko` 1.1.3 for Rust reads an object.";
     missing_ids_text: "the `error` of the 422 when `/simple/price` is asked for no coin",
         "`Missing parameter ids` is an old wording; the current one is UNVERIFIED.";
     conditional: "whether `If-None-Match` is answered 304",
@@ -302,6 +306,14 @@ words! {
         Clamp = "clamp",
         /// It is answered 400.
         Refuse = "refuse",
+    }
+    /// How `/coins/{id}` writes a week of prices.
+    CoinSparkline {
+        /// `[…]`
+        #[default]
+        List = "list",
+        /// `{"price":[…]}`
+        Object = "object",
     }
     /// Under which key a coin is answered that was found by symbol or name.
     SymbolsKey {
@@ -486,6 +498,7 @@ mod tests {
             "on",
             "no",
             "id",
+            "object",
             "Which coins?",
             "off",
             "off",

@@ -1,6 +1,8 @@
 //! `/coins/{id}`: everything that is said of one coin. Prices and what follows from them are the market's; words, links
 //! and numbers of followers are made up, and always the same for a coin.
 
+use scenarios::format::assumptions::CoinSparkline;
+
 use super::answers::{Body, Moment, Object, quoted};
 use super::catalogue::{Category, Coin, platform};
 use super::currencies::Currency;
@@ -11,7 +13,13 @@ use super::publication::Form;
 use super::query::Query;
 
 /// `/coins/{id}`
-pub(super) fn coin(market: &Market, coin: &Coin, query: &Query, moment: Moment) -> Body {
+pub(super) fn coin(
+    market: &Market,
+    coin: &Coin,
+    query: &Query,
+    moment: Moment,
+    sparkline: CoinSparkline,
+) -> Body {
     // What may be left out is there unless it is declined.
     let wants = |name: &str| query.get(name) != Some("false");
     let view = View {
@@ -32,7 +40,10 @@ pub(super) fn coin(market: &Market, coin: &Coin, query: &Query, moment: Moment) 
         .raw("market_cap_rank", &view.rank)
         .raw("market_cap_rank_with_rehypothecated", &view.rank);
     if wants("market_data") {
-        answer.raw("market_data", &view.market_data(query.flag("sparkline")));
+        answer.raw(
+            "market_data",
+            &view.market_data(query.flag("sparkline").then_some(sparkline)),
+        );
     }
     if wants("community_data") {
         answer.raw("community_data", &view.community());
@@ -230,7 +241,7 @@ impl View<'_> {
             );
     }
 
-    fn market_data(&self, sparkline: bool) -> String {
+    fn market_data(&self, sparkline: Option<CoinSparkline>) -> String {
         let coin = self.coin;
         let mut data = Object::new();
         self.by_currency(&mut data);
@@ -279,12 +290,17 @@ impl View<'_> {
             )
             .raw("circulating_supply", &numbers::float(coin.supply))
             .text("last_updated", &numbers::iso_timestamp(self.quote.updated_ms));
-        if sparkline {
+        if let Some(shape) = sparkline {
             let hours = (0..168).rev().filter(|_| coin.traded);
             let week: Vec<String> = hours
                 .map(|hours| numbers::float(self.market.usd(coin, self.at_ms - hours * HOUR_MS)))
                 .collect();
-            data.raw("sparkline_7d", &format!("[{}]", week.join(",")));
+            let week = format!("[{}]", week.join(","));
+            let week = match shape {
+                CoinSparkline::List => week,
+                CoinSparkline::Object => format!(r#"{{"price":{week}}}"#),
+            };
+            data.raw("sparkline_7d", &week);
         }
         data.close()
     }

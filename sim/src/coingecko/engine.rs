@@ -330,7 +330,12 @@ impl Engine {
                     let known = self.market.catalogue().by_id(id);
                     let moment = when.moment(MINUTE_MS);
                     known
-                        .map(|coin| routed(coin::coin(&self.market, coin, query, moment), MINUTE_MS))
+                        .map(|coin| {
+                            routed(
+                                coin::coin(&self.market, coin, query, moment, assumed.coin_sparkline),
+                                MINUTE_MS,
+                            )
+                        })
                         .ok_or_else(ErrorAnswer::coin_not_found)
                 }
                 _ => Err(ErrorAnswer::wrong_path()),

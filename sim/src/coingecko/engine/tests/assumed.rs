@@ -227,6 +227,19 @@ fn a_coin_found_by_symbol_is_answered_under_it_or_under_its_id() {
 }
 
 #[test]
+fn a_week_of_a_coin_is_a_list_or_in_an_object() {
+    let week = |value| {
+        let engine = assuming(Plan::Demo, &[("coin_sparkline", value)]);
+        let answer = engine.answer(&keyed("/coins/bitcoin?sparkline=true"), START);
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        body["market_data"]["sparkline_7d"].clone()
+    };
+    let list = week("list");
+    assert_eq!(list.as_array().map(Vec::len), Some(168));
+    assert_eq!(week("object"), serde_json::json!({ "price": list }));
+}
+
+#[test]
 fn who_names_no_coin_is_told_so_in_these_words() {
     let said = |assumptions: &[(&str, &str)]| {
         let answer =
