@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_luck;
+mod coingecko_client;
 mod harness;
 mod limit;
 mod protections;
