@@ -70,11 +70,11 @@ impl WarmStore {
     }
 }
 
-/// What the fake CoinGecko answers to a refresh at `now`: `/coins/markets` of all built-in coins.
+/// A fake CoinGecko since `now`, which permits as many calls as a bench makes.
 #[must_use]
-pub fn markets(now: Timestamp) -> Vec<u8> {
+pub fn fake(now: Timestamp) -> Engine {
     let allowance = Allowance {
-        per_minute: 1,
+        per_minute: u32::MAX,
         per_month: None,
     };
     let terms = Terms {
@@ -89,7 +89,7 @@ pub fn markets(now: Timestamp) -> Vec<u8> {
         demo: Keys::Any,
         pro: Keys::Any,
     };
-    let engine = Engine::new(
+    Engine::new(
         EngineConfig {
             seed: 42,
             start_ms: now.0,
@@ -98,16 +98,26 @@ pub fn markets(now: Timestamp) -> Vec<u8> {
             assumed: Default::default(),
         },
         Timeline::none(),
-    );
+    )
+}
+
+/// What the service asks CoinGecko for in a refresh: `/coins/markets` of all built-in coins.
+#[must_use]
+pub fn refresh() -> FakeRequest {
     let symbols = SymbolTable::new(None);
     let ids: Vec<String> = symbols.coins().iter().map(|coin| coin.id.to_string()).collect();
-    let request = FakeRequest {
+    FakeRequest {
         method: Method::GET,
         path: "/api/v3/coins/markets".to_owned(),
         query: format!("vs_currency=usd&per_page=250&ids={}", ids.join(",")),
         headers: HeaderMap::new(),
-    };
-    engine.answer(&request, now.0).body.to_vec()
+    }
+}
+
+/// What the fake CoinGecko answers to a refresh at `now`.
+#[must_use]
+pub fn markets(now: Timestamp) -> Vec<u8> {
+    fake(now).answer(&refresh(), now.0).body.to_vec()
 }
 
 fn done<'a, T: Send + 'a>(value: T) -> StoreFuture<'a, T> {
