@@ -24,7 +24,7 @@ pub struct Stamp {
 /// What a 200 says of its body.
 #[derive(Clone, Debug)]
 pub struct Representation {
-    /// The ETag.
+    /// The `ETag`.
     pub etag: String,
     /// How long the edge may keep it, seconds.
     pub shared_s: i64,
@@ -34,7 +34,7 @@ pub struct Representation {
     pub paging: Headers,
 }
 
-/// The weak ETag of a body, which is the same however the body is encoded.
+/// The weak `ETag` of a body, which is the same however the body is encoded.
 pub fn etag(body: &str) -> String {
     format!("W/\"{}\"", digest_32(body))
 }

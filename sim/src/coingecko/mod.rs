@@ -9,7 +9,7 @@
 //! - [`limits`], [`book`]: plans and keys; minute windows and monthly credits
 //! - [`edge`], [`negotiation`]: the cache before it; 304 and gzip
 //! - [`publication`]: what was true when, for the judge
-//! - [`reference`]: `docs/fake-coingecko.md`, made from all this
+//! - [`mod@reference`]: `docs/fake-coingecko.md`, made from all this
 //! - [`wire`]: what happens to the bytes of an answer
 //! - [`mod@mount`]: the engine on a real socket, behind the `front` that plays what happens to bytes; [`alone`]: that, as a command, with the [`admin`] API
 //!

@@ -10,7 +10,7 @@ use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, IF_NONE_MATCH};
 /// The shortest body that is compressed, bytes.
 pub(super) const WORTH_GZIP: usize = 512;
 
-/// Whether the caller has the body of this ETag already: one of `If-None-Match` is it, weakly compared (RFC 9110, 13.1.2).
+/// Whether the caller has the body of this `ETag` already: one of `If-None-Match` is it, weakly compared (RFC 9110, 13.1.2).
 pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
     let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     let ours = opaque(etag);
@@ -22,7 +22,7 @@ pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
     })
 }
 
-/// The ETags of a list. Commas may stand within their quotes; what is no ETag is passed over.
+/// The `ETag`s of a list. Commas may stand within their quotes; what is no `ETag` is passed over.
 fn entity_tags(list: &str) -> Vec<&str> {
     let mut tags = Vec::new();
     let mut rest = list;
@@ -80,7 +80,7 @@ pub(super) fn gzip(body: &str) -> Option<Bytes> {
 mod tests {
     use super::*;
 
-    fn headers(name: HeaderName, lines: &[&str]) -> HeaderMap {
+    fn headers(name: &HeaderName, lines: &[&str]) -> HeaderMap {
         let lines = lines.iter().map(|line| {
             let value = line
                 .parse()
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn etags_are_compared_weakly() {
-        let has = |lines: &[&str]| has_already(&headers(IF_NONE_MATCH, lines), "W/\"a,b\"");
+        let has = |lines: &[&str]| has_already(&headers(&IF_NONE_MATCH, lines), "W/\"a,b\"");
         for lines in [
             &["W/\"a,b\""][..],
             &["\"a,b\""],
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn gzip_is_sent_to_who_takes_it() {
-        let admits = |lines: &[&str]| admits_gzip(&headers(ACCEPT_ENCODING, lines));
+        let admits = |lines: &[&str]| admits_gzip(&headers(&ACCEPT_ENCODING, lines));
         for lines in [
             &["gzip"][..],
             &["gzip, deflate"],

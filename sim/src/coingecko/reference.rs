@@ -254,7 +254,7 @@ mod tests {
             let answer = engine.answer(
                 &FakeRequest {
                     method: http::Method::GET,
-                    path: format!("{}{path}", BASE_PATH),
+                    path: format!("{BASE_PATH}{path}"),
                     query: "ids=bitcoin&vs_currency=usd&vs_currencies=usd&x_cg_demo_api_key=".to_owned()
                         + DEMO_KEY,
                     headers: http::HeaderMap::new(),
