@@ -60,10 +60,7 @@ pub enum Prospect {
     },
     /// It is due, but whoever has something to serve leaves it to the others for a moment, so that a fleet does not
     /// ask for the lease as one.
-    LeftToOthers {
-        /// Until when this process does.
-        until: Timestamp,
-    },
+    LeftToOthers,
     /// Whoever wants may try to take the lease.
     Free,
 }
@@ -111,7 +108,7 @@ pub fn stands(
         Prospect::NotDue { .. } => lease
             .refreshed_at
             .is_some_and(|at| is_within(at, now, due_for_updater(update_interval))),
-        Prospect::Held { .. } | Prospect::LeftToOthers { .. } => false,
+        Prospect::Held { .. } | Prospect::LeftToOthers => false,
         Prospect::Free => return false,
     };
     let a_while = freshness != Freshness::Gone && is_within(as_of, now, READ_LAG * 2);
@@ -244,11 +241,8 @@ mod tests {
         };
         assert!(!stands(997_999, 990_000, held));
         assert!(stands(998_001, 990_000, held));
-        let left = Prospect::LeftToOthers {
-            until: Timestamp(1_001_000),
-        };
-        assert!(!stands(997_999, 990_000, left));
-        assert!(stands(998_001, 990_000, left));
+        assert!(!stands(997_999, 990_000, Prospect::LeftToOthers));
+        assert!(stands(998_001, 990_000, Prospect::LeftToOthers));
         assert!(!stands(999_999, 990_000, Prospect::Free));
         assert!(stands_as(Freshness::Gone, 990_000, 990_000, not_due));
         assert!(!stands_as(Freshness::Gone, 998_001, 990_000, held));

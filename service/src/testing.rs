@@ -13,12 +13,15 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use tokio::time::{Instant, sleep};
+use tracing::{level_filters::LevelFilter, subscriber::DefaultGuard};
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::{
     App,
     clock::{Clock, Timestamp},
     coingecko::upstream::{Upstream, UpstreamRequest},
     config::Config,
+    logging::JsonLines,
     metrics::Emf,
     models::Symbol,
     prices::{self, Lookup, Tier},
@@ -318,6 +321,18 @@ fn app(
         ttl_jitter: Duration::ZERO,
         ..app
     }
+}
+
+/// What is logged in this thread from now on, while the guard lives: each line, from `INFO` on.
+pub(crate) fn logged(rig: &Rig) -> (Arc<Mutex<Vec<String>>>, DefaultGuard) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = {
+        let lines = lines.clone();
+        Arc::new(move |line: &str| lines.lock().expect("not poisoned").push(line.to_owned()))
+    };
+    let layer = JsonLines::new(rig.clock.clone(), LevelFilter::INFO, sink);
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+    (lines, guard)
 }
 
 /// Looks up a comma-separated list.

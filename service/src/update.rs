@@ -104,7 +104,7 @@ pub async fn run(app: &App, deadline: Option<Instant>) -> Result<UpdateReport, U
         Ended::Refused(Prospect::NotDue { .. }) => skipped(UpdateOutcome::SkippedFresh),
         Ended::Refused(Prospect::BackingOff { .. }) => skipped(UpdateOutcome::SkippedBackingOff),
         // Held, or given back in the same moment.
-        Ended::Refused(Prospect::Held { .. } | Prospect::LeftToOthers { .. } | Prospect::Free) => {
+        Ended::Refused(Prospect::Held { .. } | Prospect::LeftToOthers | Prospect::Free) => {
             skipped(UpdateOutcome::SkippedHeld)
         }
         Ended::Unused => error(

@@ -244,30 +244,19 @@ impl Drop for AttemptLog<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use insta::assert_snapshot;
     use tokio::time::{sleep, timeout};
-    use tracing::level_filters::LevelFilter;
-    use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
     use crate::{
-        logging::JsonLines,
-        testing::{Reply, Rig, all},
+        testing::{Reply, Rig, all, logged},
         update,
     };
 
     #[tokio::test(start_paused = true)]
     async fn an_attempt_is_one_log_line_however_it_ends() {
         let rig = Rig::new();
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let sink = {
-            let lines = lines.clone();
-            Arc::new(move |line: &str| lines.lock().expect("not poisoned").push(line.to_owned()))
-        };
-        let layer = JsonLines::new(rig.clock.clone(), LevelFilter::INFO, sink);
-        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        let (lines, _logging) = logged(&rig);
         let ms = Duration::from_millis;
 
         let limited = Reply::status(429).retry_after("7").after(ms(12));

@@ -117,30 +117,21 @@ impl<'a> Search<'a> {
                 until: known.paused_until,
                 updater_may: true,
             },
-            Prospect::Free => self
-                .left_to_others()
-                .filter(|until| *until > now)
-                .map_or(Prospect::Free, |until| Prospect::LeftToOthers { until }),
+            Prospect::Free if self.is_left_to_others(now) => Prospect::LeftToOthers,
             prospect => prospect,
         };
         (known, prospect)
     }
 
-    /// Until when this process leaves the refresh to the others. It has nothing to lose by that while all that was asked
-    /// for can be served, and went stale just now, with the set.
-    fn left_to_others(&self) -> Option<Timestamp> {
+    /// Whether this process leaves the refresh to the others for now. It has nothing to lose by that while all that was
+    /// asked for can be served, and went stale just now, with the set.
+    fn is_left_to_others(&self, now: Timestamp) -> bool {
         let patience = self.app.config.cache_ttl + self.app.ttl_jitter;
-        let stale = self.rows.iter().filter(|row| row.freshness != Freshness::Fresh);
-        stale
-            .map(|row| {
-                let price = row
-                    .price
-                    .as_deref()
-                    .filter(|_| row.freshness == Freshness::Stale)?;
-                Some(price.fetched_at.after(patience))
-            })
-            .min()
-            .flatten()
+        self.rows.iter().all(|row| match (row.freshness, &row.price) {
+            (Freshness::Fresh, _) => true,
+            (Freshness::Stale, Some(price)) => cache::is_within(price.fetched_at, now, patience),
+            (Freshness::Stale | Freshness::Gone, _) => false,
+        })
     }
 
     /// Whether the lease is to be asked for although it was seen held, since that was some time ago and its holder
@@ -208,7 +199,7 @@ impl<'a> Search<'a> {
                 prospect = Prospect::Free;
             }
             match prospect {
-                Prospect::LeftToOthers { .. } => {
+                Prospect::LeftToOthers => {
                     self.stale = Tier::RevalidatingElsewhere;
                     break;
                 }
@@ -340,7 +331,7 @@ impl<'a> Search<'a> {
 fn come_back(prospect: Prospect, now: Timestamp) -> Duration {
     let until = match prospect {
         Prospect::Held { until } | Prospect::BackingOff { until, .. } | Prospect::NotDue { until } => until,
-        Prospect::LeftToOthers { .. } | Prospect::Free => now,
+        Prospect::LeftToOthers | Prospect::Free => now,
     };
     until.since(now).max(Duration::from_secs(1))
 }

@@ -1,13 +1,10 @@
 //! Tests of the refresh over a fleet: two API processes and an updater over one store.
 
 use tokio::{task::JoinSet, time::sleep};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt;
 
 use super::{health::Health, *};
 use crate::{
-    logging::JsonLines,
-    testing::{Reply, Rig, all, get},
+    testing::{Reply, Rig, all, get, logged},
     update,
 };
 
@@ -66,13 +63,7 @@ async fn a_clean_day_makes_at_most_a_twentieth_more_calls_than_intervals() {
 #[tokio::test(start_paused = true)]
 async fn how_coingecko_is_is_told_once_per_change_and_with_each_update() {
     let rig = Rig::new();
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = {
-        let lines = lines.clone();
-        Arc::new(move |line: &str| lines.lock().expect("not poisoned").push(line.to_owned()))
-    };
-    let layer = JsonLines::new(rig.clock.clone(), LevelFilter::INFO, sink);
-    let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+    let (lines, _logging) = logged(&rig);
     let health = |health: Option<Health>| {
         let Health {
             is_healthy,

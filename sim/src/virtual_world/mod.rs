@@ -135,9 +135,7 @@ impl VirtualSpec {
             broken_config: None,
         })
     }
-}
 
-impl VirtualSpec {
     /// The randomness of a process of the service.
     fn rng(&self, process: &str) -> Arc<dyn Rng> {
         let rng: Arc<dyn Rng> = Arc::new(SeededRng::of(self.seed, process));
