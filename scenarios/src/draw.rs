@@ -23,6 +23,8 @@ pub(crate) enum Component {
     DisabledKey = 6,
     /// Keys that do not exist.
     BadKey = 7,
+    /// When a fault begins.
+    FaultBegin = 8,
 }
 
 /// The source of the streams of one load or fault.

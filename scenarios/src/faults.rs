@@ -21,8 +21,8 @@ pub struct Facts<'a> {
     pub headers: Option<&'a HeaderMap>,
     /// DynamoDB operation.
     pub op: Option<&'a str>,
-    /// The item's partition key.
-    pub key: Option<&'a str>,
+    /// The partition keys of the items.
+    pub keys: &'a [&'a str],
 }
 
 impl Facts<'_> {
@@ -42,7 +42,7 @@ impl Facts<'_> {
             && op.as_deref().is_none_or(|op| self.op == Some(op))
             && key_prefix
                 .as_deref()
-                .is_none_or(|prefix| self.key.is_some_and(|key| key.starts_with(prefix)))
+                .is_none_or(|prefix| self.keys.iter().any(|key| key.starts_with(prefix)))
     }
 
     fn has_header(&self, name: &str, value: Option<&str>) -> bool {
@@ -214,7 +214,7 @@ mod tests {
             ids: &ids,
             headers: Some(&headers),
             op: Some("GetItem"),
-            key: Some("LEASE#prices"),
+            keys: &["LEASE#prices"],
         };
         let meets = |conditions: Match| call.meet(&conditions);
         let text = |text: &str| Some(text.to_owned());

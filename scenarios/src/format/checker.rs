@@ -65,7 +65,7 @@ impl<'a> Checker<'a> {
         ));
     }
 
-    pub(super) fn duration(&mut self, raw: &Raw<Time>) -> Option<Duration> {
+    pub(super) fn duration<G>(&mut self, raw: &Raw<G>) -> Option<Duration> {
         match parse_duration(&raw.text) {
             Ok(duration) => Some(duration),
             Err(error) => {

@@ -299,8 +299,18 @@ pub enum WrongValue {
 /// How DynamoDB misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum StoreFault {
-    /// `ProvisionedThroughputExceededException`.
-    Throttle,
+    /// Refused for want of capacity; nothing happens.
+    Throttle {
+        /// With which of DynamoDB's exceptions.
+        exception: Throttling,
+    },
+    /// A partition that bears no more than so much in a second: requests to a partition key beyond that are throttled.
+    HotPartition {
+        /// Write capacity units in each second of wall time and partition key.
+        write_units: u32,
+        /// Read capacity units in each second of wall time and partition key.
+        read_units: u32,
+    },
     /// `InternalServerError`, status 500.
     Error,
     /// Answers come late.
@@ -313,8 +323,12 @@ pub enum StoreFault {
         /// Real time until the connection is closed.
         at_most: Duration,
     },
+    /// The connection is reset, and nothing happens.
+    Reset,
     /// Connections are refused.
     Down,
+    /// The store's process is killed, and started again with its data at the end.
+    Restart,
     /// Batches are done only in part; the rest comes back unprocessed.
     Partial {
         /// The share of a batch that comes back, above 0 and up to 1.
@@ -324,13 +338,49 @@ pub enum StoreFault {
     LostAnswer,
 }
 
+impl StoreFault {
+    /// Whether it keeps connections from coming about, so that it hits all requests alike.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Down | Self::Restart)
+    }
+}
+
+/// DynamoDB's ways of refusing for want of capacity, all with status 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttling {
+    /// `ProvisionedThroughputExceededException`: a table or partition.
+    ProvisionedThroughputExceeded,
+    /// `ThrottlingException`: an on-demand table that grows too fast, or the control plane.
+    Throttling,
+    /// `RequestLimitExceeded`: the account.
+    RequestLimitExceeded,
+}
+
+impl Throttling {
+    /// All of them.
+    pub const ALL: [Self; 3] = [
+        Self::ProvisionedThroughputExceeded,
+        Self::Throttling,
+        Self::RequestLimitExceeded,
+    ];
+
+    /// DynamoDB's error code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ProvisionedThroughputExceeded => "ProvisionedThroughputExceededException",
+            Self::Throttling => "ThrottlingException",
+            Self::RequestLimitExceeded => "RequestLimitExceeded",
+        }
+    }
+}
+
 /// What happens to processes of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceFault {
-    /// Killed at the beginning of the span, started again at its end.
+    /// Killed (SIGKILL).
     Kill {
-        /// Index of the instance; `None` = all.
-        instance: Option<u32>,
+        /// Which processes.
+        process: Killed,
     },
     /// Asked to end and started again at once.
     Restart {
@@ -342,6 +392,19 @@ pub enum ServiceFault {
         /// Index of the instance; `None` = all.
         instance: Option<u32>,
     },
+}
+
+/// Whom a kill hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Killed {
+    /// API processes, at the beginning of the span; they are started again at its end.
+    Api {
+        /// Index of the instance; `None` = all.
+        instance: Option<u32>,
+    },
+    /// Each update that has stored its first batch of prices within the span, before it is told so. The schedule
+    /// starts the next one.
+    Update,
 }
 
 /// How the schedule misbehaves.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::checker::{Checker, suggestion};
 use super::fault::{
-    BlockBody, ClientFault, CoinGeckoFault, ConnectFailure, Cut, FaultKind, Freeze, Latency, Missing,
-    PriceField, Renamed, RetryAfter, ScheduleFault, ServiceFault, StoreFault, WrongValue,
+    BlockBody, ClientFault, CoinGeckoFault, ConnectFailure, Cut, FaultKind, Freeze, Killed, Latency, Missing,
+    PriceField, Renamed, RetryAfter, ScheduleFault, ServiceFault, StoreFault, Throttling, WrongValue,
 };
 use super::kinds::{KINDS, KindRow};
 use super::latency;
@@ -14,20 +14,27 @@ use super::model::{Fault, Target};
 use super::modifiers;
 use super::quantity::parse_duration;
 use super::raw::{RawFault, RawTarget};
-use super::written::{At, Raw, Time};
+use super::written::{At, Raw, Time, TimeOrSpan};
+use crate::draw::{Component, Draws};
 
 const HANG: Duration = Duration::from_secs(300);
 
-/// Checks a fault of a scenario that plays for `duration`.
-pub(super) fn check(checker: &mut Checker<'_>, raw: &RawFault, duration: Option<Duration>) -> Option<Fault> {
+/// Checks a fault of a scenario that plays for `duration`; `seed` is that of what is drawn.
+pub(super) fn check(
+    checker: &mut Checker<'_>,
+    raw: &RawFault,
+    duration: Option<Duration>,
+    seed: u64,
+) -> Option<Fault> {
     let target = target(raw.target);
     let kind = kind(checker, raw, target);
-    let at = checker.duration(&raw.at);
+    let begin = begin(checker, &raw.at);
+    let at = begin.as_ref().map(|begin| drawn(begin, seed, &raw.name.value));
     let length = checker.positive(&raw.length);
-    if let (Some(at), Some(length), Some(duration)) = (at, length, duration)
-        && at + length > duration
+    if let (Some(begin), Some(length), Some(duration)) = (begin, length, duration)
+        && begin.end + length > duration
     {
-        let range = if at >= duration {
+        let range = if begin.end >= duration {
             &raw.at.range
         } else {
             &raw.length.range
@@ -53,6 +60,30 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: &RawFault, duration: Option<
         span: checker.span(&raw.name.range),
         kind_span: checker.span(&raw.kind.range),
     })
+}
+
+/// The instants at which it may begin: one, or the earliest and the latest.
+fn begin(checker: &mut Checker<'_>, raw: &Raw<TimeOrSpan>) -> Option<Range<Duration>> {
+    let Some((earliest, latest)) = raw.text.split_once("..") else {
+        let at = checker.duration(raw)?;
+        return Some(at..at);
+    };
+    let mut part =
+        |text: &str| checker.duration(&Raw::<Time>::new(text.trim().to_owned(), raw.range.clone()));
+    let (earliest, latest) = (part(earliest)?, part(latest)?);
+    if earliest >= latest {
+        let help = "write the earlier instant first";
+        checker.error(&raw.range, "no instant lies in this span", help);
+        return None;
+    }
+    Some(earliest..latest)
+}
+
+/// When the fault of this name begins, to the millisecond.
+fn drawn(begin: &Range<Duration>, seed: u64, name: &str) -> Duration {
+    let room = (begin.end - begin.start).as_millis() as f64;
+    let into = Draws::new(seed, name).stream(Component::FaultBegin, 0).unit() * room;
+    begin.start + Duration::from_millis(into as u64)
 }
 
 fn target(raw: RawTarget) -> Target {
@@ -199,6 +230,10 @@ fn given(raw: &RawFault) -> Vec<(&'static str, Range<usize>)> {
         after,
         retry_after_text,
         unprocessed,
+        exception,
+        write_units,
+        read_units,
+        process,
         instance,
         by
     ];
@@ -336,7 +371,13 @@ impl Params<'_, '_> {
     fn store(&mut self, kind: &str) -> Option<StoreFault> {
         let raw = self.raw;
         Some(match kind {
-            "throttle" => StoreFault::Throttle,
+            "throttle" => StoreFault::Throttle {
+                exception: self.exception()?,
+            },
+            "hot_partition" => StoreFault::HotPartition {
+                write_units: self.units(raw.write_units.as_ref(), "`write_units`", 1000)?,
+                read_units: self.units(raw.read_units.as_ref(), "`read_units`", 3000)?,
+            },
             "error" => StoreFault::Error,
             "latency" => StoreFault::Latency {
                 latency: self.latency()?,
@@ -344,7 +385,9 @@ impl Params<'_, '_> {
             "hang" => StoreFault::Hang {
                 at_most: self.positive(raw.at_most.as_ref(), Some(HANG))?,
             },
+            "reset" => StoreFault::Reset,
             "down" => StoreFault::Down,
+            "restart" => StoreFault::Restart,
             "partial" => {
                 let unprocessed = raw
                     .unprocessed
@@ -360,11 +403,35 @@ impl Params<'_, '_> {
     fn service(&mut self, kind: &str) -> Option<ServiceFault> {
         let instance = self.raw.instance.as_ref().map(|instance| instance.value);
         match kind {
-            "kill" => Some(ServiceFault::Kill { instance }),
+            "kill" => Some(ServiceFault::Kill {
+                process: self.killed(instance)?,
+            }),
             "restart" => Some(ServiceFault::Restart { instance }),
             "freeze" => Some(ServiceFault::Freeze { instance }),
             _ => None,
         }
+    }
+
+    fn killed(&mut self, instance: Option<u32>) -> Option<Killed> {
+        let words = [("api", Killed::Api { instance }), ("update", Killed::Update)];
+        let killed = self.word(self.raw.process.as_ref(), &words, Some(words[0].1))?;
+        if let (Killed::Update, Some(instance)) = (killed, &self.raw.instance) {
+            let help = "remove `instance`: the schedule starts one update at a time";
+            self.checker
+                .error(&instance.range, "instances are of the API", help);
+            return None;
+        }
+        Some(killed)
+    }
+
+    fn exception(&mut self) -> Option<Throttling> {
+        let words = Throttling::ALL.map(|exception| (exception.code(), exception));
+        let default = Throttling::ProvisionedThroughputExceeded;
+        self.word(self.raw.exception.as_ref(), &words, Some(default))
+    }
+
+    fn units(&mut self, raw: Option<&At<u32>>, what: &str, default: u32) -> Option<u32> {
+        raw.map_or(Some(default), |raw| self.checker.at_least_one(raw, what))
     }
 
     fn schedule(&mut self, kind: &str) -> Option<ScheduleFault> {

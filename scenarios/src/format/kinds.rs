@@ -200,9 +200,16 @@ pub static KINDS: &[KindRow] = &[
     row(
         Store,
         "throttle",
-        "`ProvisionedThroughputExceededException`",
+        "refused for want of capacity: status 400 and one of DynamoDB's exceptions",
         &[],
+        &[("exception", "`ProvisionedThroughputExceededException`")],
+    ),
+    row(
+        Store,
+        "hot_partition",
+        "a partition key bears no more capacity units in a second of wall time than these; what comes beyond is throttled",
         &[],
+        &[("write_units", "1000"), ("read_units", "3000")],
     ),
     row(Store, "error", "`InternalServerError`, status 500", &[], &[]),
     row(Store, "latency", "answers come late", &["latency"], &[]),
@@ -213,7 +220,22 @@ pub static KINDS: &[KindRow] = &[
         &[],
         &[("at_most", "`5m`")],
     ),
+    row(
+        Store,
+        "reset",
+        "the connection is reset and the operation is not done",
+        &[],
+        &[],
+    ),
     row(Store, "down", "connections are refused", &[], &[]),
+    row(
+        Store,
+        "restart",
+        "the store's process is killed at the beginning and started again, with its data, at the end; until then \
+         connections are refused. It needs a store on disk",
+        &[],
+        &[],
+    ),
     row(
         Store,
         "partial",
@@ -231,21 +253,22 @@ pub static KINDS: &[KindRow] = &[
     row(
         Service,
         "kill",
-        "killed at the beginning, started again at the end",
+        "SIGKILL: API processes (`process = \"api\"`) at the beginning, started again at the end; or each update \
+         (`process = \"update\"`) that has stored its first batch of prices within the span, before it is told so",
         &[],
-        &[("instance", "all")],
+        &[("process", "`api`"), ("instance", "all")],
     ),
     row(
         Service,
         "restart",
-        "asked to end and started again",
+        "API processes are asked to end at the beginning and started again at once",
         &[],
         &[("instance", "all")],
     ),
     row(
         Service,
         "freeze",
-        "stopped, then continued at the end",
+        "API processes are stopped (SIGSTOP), then continued at the end",
         &[],
         &[("instance", "all")],
     ),

@@ -4,7 +4,7 @@ use super::checker::Checker;
 use super::fault::Latency;
 use super::model::Latencies;
 use super::raw::{RawLatencies, RawLatency, RawLognormal};
-use super::written::{At, Raw};
+use super::written::{At, Raw, Time};
 
 /// Checks `[latency]`, where something may take no time at all.
 pub(super) fn check(checker: &mut Checker<'_>, raw: Option<&RawLatencies>) -> Option<Latencies> {
@@ -15,7 +15,7 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: Option<&RawLatencies>) -> Op
         None => Some(None),
         Some(raw) => match &raw.value {
             RawLatency::Fixed(text) => checker
-                .duration(&Raw::new(text.clone(), raw.range.clone()))
+                .duration(&Raw::<Time>::new(text.clone(), raw.range.clone()))
                 .map(Latency::Fixed),
             RawLatency::Lognormal(both) => lognormal(checker, both),
         }

@@ -394,6 +394,19 @@ impl Fault {
         self.at..self.at + self.length
     }
 
+    /// When it is there at all, in order: once, or each time that it comes (wall time since the start, ends excluded).
+    pub fn spans(&self) -> Vec<Range<Duration>> {
+        let whole = self.span_in_time();
+        let FaultShape::Flap { on, off } = self.shape else {
+            return vec![whole];
+        };
+        let begins = std::iter::successors(Some(whole.start), |begin| Some(*begin + on + off));
+        begins
+            .take_while(|begin| *begin < whole.end)
+            .map(|begin| begin..(begin + on).min(whole.end))
+            .collect()
+    }
+
     /// The share of eligible events that its shape lets it touch at an instant (wall time since the start), 0 to 1:
     /// 0 outside its span.
     pub fn strength_at(&self, since_start: Duration) -> f64 {

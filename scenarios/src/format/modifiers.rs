@@ -1,12 +1,23 @@
 //! The modifiers of a `[[fault]]`: which events it touches, and how strongly over its span.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use super::checker::Checker;
+use super::checker::{Checker, suggestion};
 use super::fault::{CoinGeckoFault, FaultKind, Missing, WrongValue};
 use super::model::{FaultShape, Match, Target};
 use super::raw::{RawFault, RawMatch};
 use super::written::At;
+
+/// DynamoDB operations that the service sends.
+const OPERATIONS: [&str; 6] = [
+    "GetItem",
+    "BatchGetItem",
+    "UpdateItem",
+    "PutItem",
+    "BatchWriteItem",
+    "Scan",
+];
 
 /// Checked modifiers. `None`: complained about.
 pub(super) struct Modifiers {
@@ -92,6 +103,12 @@ fn matches(checker: &mut Checker<'_>, raw: &At<RawMatch>, target: Target) -> Mat
             help,
         );
     }
+    if let Some(op) = &given.op
+        && !OPERATIONS.contains(&op.as_str())
+    {
+        let help = suggestion(op, &OPERATIONS);
+        checker.error(&raw.range, format!("the service sends no `{op}`"), help);
+    }
     let header = given.header.as_ref().map(|header| match header.split_once(':') {
         Some((name, value)) => (name.trim().to_lowercase(), Some(value.trim().to_owned())),
         None => (header.trim().to_lowercase(), None),
@@ -117,25 +134,29 @@ pub(super) fn contradictions(checker: &mut Checker<'_>, raw: &RawFault, kind: &F
         );
         checker.error(&first.range, message, "raise `first`, or lower `every`");
     }
+    match kind {
+        FaultKind::CoinGecko(kind) if kind.is_unreachable() => unreachable(
+            checker,
+            raw,
+            "it hits all of them; `flap` may say when, and how = \"reset\" or \"close\" can be chosen by the call",
+        ),
+        FaultKind::Store(kind) if kind.is_unreachable() => unreachable(
+            checker,
+            raw,
+            "it hits all of them; `flap` may say when, and kind = \"reset\" can be chosen by the request",
+        ),
+        FaultKind::Service(_) => {
+            for (name, range) in choosers(raw) {
+                let message = format!("`{name}` chooses among events, and a process is none");
+                let help = format!("remove `{name}`; `flap` may say when");
+                checker.error(&range, message, help);
+            }
+        }
+        _ => {}
+    }
     let FaultKind::CoinGecko(kind) = kind else {
         return;
     };
-    if kind.is_unreachable() {
-        let given = [
-            ("share", raw.share.as_ref().map(|at| &at.range)),
-            ("first", raw.first.as_ref().map(|at| &at.range)),
-            ("every", raw.every.as_ref().map(|at| &at.range)),
-            ("match", raw.matches.as_ref().map(|at| &at.range)),
-            ("ramp", raw.ramp.as_ref().map(|at| &at.range)),
-        ];
-        for (name, range) in given {
-            if let Some(range) = range {
-                let message = format!("`{name}` cannot choose among connections that never come about");
-                let help = "it hits all of them; `flap` may say when, and how = \"reset\" or \"close\" can be chosen by the call";
-                checker.error(range, message, help);
-            }
-        }
-    }
     let id = raw.matches.as_ref().filter(|at| at.value.id.is_some());
     if let (CoinGeckoFault::MissingCoin { shape, .. }, Some(count)) = (kind, &raw.count)
         && (id.is_some() || *shape == Missing::Empty)
@@ -175,6 +196,29 @@ pub(super) fn contradictions(checker: &mut Checker<'_>, raw: &RawFault, kind: &F
             message,
             "remove `id`, or match /simple/price or /coins/",
         );
+    }
+}
+
+/// The modifiers that are given and choose among events, with their places.
+fn choosers(raw: &RawFault) -> Vec<(&'static str, Range<usize>)> {
+    let given = [
+        ("share", raw.share.as_ref().map(|at| &at.range)),
+        ("first", raw.first.as_ref().map(|at| &at.range)),
+        ("every", raw.every.as_ref().map(|at| &at.range)),
+        ("match", raw.matches.as_ref().map(|at| &at.range)),
+        ("ramp", raw.ramp.as_ref().map(|at| &at.range)),
+    ];
+    let given = given.into_iter();
+    given
+        .filter_map(|(name, range)| Some((name, range?.clone())))
+        .collect()
+}
+
+/// Refuses modifiers of a fault that keeps connections from coming about.
+fn unreachable(checker: &mut Checker<'_>, raw: &RawFault, help: &str) {
+    for (name, range) in choosers(raw) {
+        let message = format!("`{name}` cannot choose among connections that never come about");
+        checker.error(&range, message, help);
     }
 }
 

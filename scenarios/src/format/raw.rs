@@ -10,7 +10,9 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 
 use super::assume::RawAssume;
-use super::written::{At, Instant, OneOrMany, PerTime, Raw, Share, Size, Speed, TextOr, Time, TimeOrNone};
+use super::written::{
+    At, Instant, OneOrMany, PerTime, Raw, Share, Size, Speed, TextOr, Time, TimeOrNone, TimeOrSpan,
+};
 
 /// A scenario file.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -231,8 +233,8 @@ pub(crate) struct RawFault {
     pub(super) name: At<String>,
     /// What breaks.
     pub(super) target: RawTarget,
-    /// When it begins.
-    pub(super) at: Raw<Time>,
+    /// When it begins: a time, or a span such as `2m..8m`, in which an instant is drawn from the seed.
+    pub(super) at: Raw<TimeOrSpan>,
     /// How long it lasts.
     #[serde(rename = "for")]
     pub(super) length: Raw<Time>,
@@ -301,6 +303,15 @@ pub(crate) struct RawFault {
     pub(super) after: Option<Raw<Size>>,
     /// Parameter: the share of a batch that comes back unprocessed.
     pub(super) unprocessed: Option<Raw<Share>>,
+    /// Parameter: DynamoDB's exception, `ProvisionedThroughputExceededException`, `ThrottlingException` or
+    /// `RequestLimitExceeded`.
+    pub(super) exception: Option<At<String>>,
+    /// Parameter: write capacity units in each second of wall time.
+    pub(super) write_units: Option<At<u32>>,
+    /// Parameter: read capacity units in each second of wall time.
+    pub(super) read_units: Option<At<u32>>,
+    /// Parameter: whom it hits, `api` or `update`.
+    pub(super) process: Option<At<String>>,
     /// Parameter: index of one API process, from 0. Default: all.
     pub(super) instance: Option<At<u32>>,
     /// Parameter: by how much.

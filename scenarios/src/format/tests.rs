@@ -272,7 +272,10 @@ fn every_kind_of_fault_parses() {
         (_, "uri_too_long") => "above = \"2KiB\"",
         (_, "slow_connect") => "by = \"1s\"",
         (_, "partial") => "unprocessed = \"20%\"",
-        (_, "kill" | "restart" | "freeze") => "instance = 0",
+        (_, "throttle") => "exception = \"ThrottlingException\"",
+        (_, "hot_partition") => "write_units = 100\nread_units = 300",
+        (Target::Service, "kill") => "process = \"api\"\ninstance = 0",
+        (Target::Service, "restart" | "freeze") => "instance = 0",
         (_, "late") => "by = \"30s\"",
         (_, "over_limit") => "factor = 3.0",
         _ => "",
@@ -317,6 +320,88 @@ fn refused(lines: &str) -> String {
         format!("{first}: {help}")
     };
     problems.0.iter().map(said).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn faults_of_stores_and_processes_take_what_makes_sense_for_them() {
+    let all = [
+        refused("target = \"store\"\nkind = \"down\"\nmatch = { op = \"GetItem\" }"),
+        refused("target = \"store\"\nkind = \"restart\"\nshare = \"50%\""),
+        refused("target = \"store\"\nkind = \"error\"\nmatch = { op = \"GetItems\" }"),
+        refused("target = \"store\"\nkind = \"throttle\"\nexception = \"Throttling\""),
+        refused("target = \"store\"\nkind = \"hot_partition\"\nwrite_units = 0"),
+        refused("target = \"service\"\nkind = \"kill\"\nfirst = 1\nramp = \"in\""),
+        refused("target = \"service\"\nkind = \"kill\"\nprocess = \"update\"\ninstance = 0"),
+        refused("target = \"service\"\nkind = \"freeze\"\ninstance = 1"),
+        refused("target = \"service\"\nkind = \"freeze\"\nflap = { on = \"1s\", off = \"5s\" }"),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    error: `match` cannot choose among connections that never come about: it hits all of them; `flap` may say when, and kind = "reset" can be chosen by the request
+    error: `share` cannot choose among connections that never come about: it hits all of them; `flap` may say when, and kind = "reset" can be chosen by the request
+    error: the service sends no `GetItems`: did you mean `GetItem`?
+    error: unknown word `Throttling`: did you mean `ThrottlingException`?
+    error: `write_units` must be at least 1: write a whole number from 1
+    error: `first` chooses among events, and a process is none: remove `first`; `flap` may say when
+    error: `ramp` chooses among events, and a process is none: remove `ramp`; `flap` may say when
+    error: instances are of the API: remove `instance`: the schedule starts one update at a time
+    error: there is no instance 1: the stack has 1, counted from 0
+    nothing is refused
+    "#);
+}
+
+#[test]
+fn a_fault_may_begin_at_an_instant_that_the_seed_draws() {
+    let begins = |seed: u64| {
+        let drawn = PLAIN.replacen("at = \"1m\"", "at = \"1m..8m\"", 1);
+        let flags = [format!("seed={seed}").parse().expect("a flag")];
+        let scenario = parse("plain.toml", &drawn, &flags, &Alone).expect("a scenario");
+        // Whoever reads what it amounts to draws the same.
+        let again = read(scenario.effective_toml()).expect("the same scenario");
+        assert_eq!(scenario.faults[0].at, again.faults[0].at);
+        assert_eq!(
+            scenario.window_of(&scenario.expects[0]).start,
+            scenario.faults[0].at
+        );
+        scenario.faults[0].at
+    };
+    let all: std::collections::BTreeSet<Duration> = (0..100).map(begins).collect();
+    assert!(all.len() > 90, "each seed draws its own: {all:?}");
+    let minutes = |at: &Duration| at.as_secs_f64() / 60.0;
+    let (earliest, latest) = (all.first().map(minutes), all.last().map(minutes));
+    assert!(earliest >= Some(1.0) && earliest < Some(1.5), "{earliest:?}");
+    assert!(latest < Some(8.0) && latest > Some(7.5), "{latest:?}");
+    insta::assert_snapshot!(broken("at = \"1m\"", "at = \"8m..1m\""), @r#"
+    error: no instant lies in this span
+       --> plain.toml:20:6
+       |
+    20 | at = "8m..1m"
+       |      ^^^^^^^^ write the earlier instant first
+    "#);
+    insta::assert_snapshot!(broken("at = \"1m\"", "at = \"1m..9m\""), @r#"
+    error: the fault lasts beyond the end of the scenario
+       --> plain.toml:21:7
+       |
+    21 | for = "2m"
+       |       ^^^^ shorten it, or lengthen `duration`
+    "#);
+}
+
+#[test]
+fn a_fault_that_flaps_is_there_several_times() {
+    let spans = |lines: &str| {
+        let text = PLAIN.replacen("status = 503\n", &format!("status = 503\n{lines}\n"), 1);
+        let spans = read(&text).expect("a scenario").faults[0].spans();
+        spans
+            .iter()
+            .map(|span| (span.start.as_secs(), span.end.as_secs()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(spans(""), [(60, 180)]);
+    assert_eq!(spans("ramp = \"in\""), [(60, 180)]);
+    assert_eq!(
+        spans("flap = { on = \"30s\", off = \"25s\" }"),
+        [(60, 90), (115, 145), (170, 180)]
+    );
 }
 
 #[test]

@@ -74,10 +74,11 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: &RawScenario) -> Option<Scen
         );
     }
     let loads = loads::check(checker, raw, duration);
+    let seed = raw.seed.as_ref().map_or(1, |seed| seed.value);
     let faults: Vec<_> = raw
         .fault
         .iter()
-        .filter_map(|raw| faults::check(checker, raw, duration))
+        .filter_map(|raw| faults::check(checker, raw, duration, seed))
         .collect();
     let expects: Vec<_> = {
         let fault_names: Vec<&str> = raw.fault.iter().map(|raw| raw.name.value.as_str()).collect();
@@ -101,7 +102,7 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: &RawScenario) -> Option<Scen
         effective: String::new(),
         name: raw.name.value.clone(),
         about: raw.about.value.clone(),
-        seed: raw.seed.as_ref().map_or(1, |seed| seed.value),
+        seed,
         start: start?,
         duration: duration?,
         stack: stack?,

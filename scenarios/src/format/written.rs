@@ -65,6 +65,7 @@ macro_rules! grammars {
 
 grammars! {
     Time: "duration", "2h5m", r"^([0-9.]+(d|h|m|s|ms|us|ns))+$";
+    TimeOrSpan: "duration, or two as in `2m..8m`", "2m..8m", r"^([0-9.]+(d|h|m|s|ms|us|ns))+$";
     TimeOrNone: "duration, `date` or `none`", "53s", r"^(none|date|([0-9.]+(d|h|m|s|ms|us|ns))+)$";
     PerTime: "rate", "100/min", r"^[0-9.]+ */ *(s|min|h|d)$";
     Share: "share", "50%", r"^[0-9.]+ *%$";

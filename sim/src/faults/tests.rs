@@ -220,7 +220,7 @@ fn the_oldest_of_overlapping_stale_data_is_sent() {
 #[test]
 fn other_targets_keep_their_place_in_the_file() {
     let store = Fault {
-        kind: FaultKind::Store(StoreFault::Throttle),
+        kind: FaultKind::Store(StoreFault::Error),
         ..status(0)
     };
     let mut timeline = timeline(&[store, status(500)]);
