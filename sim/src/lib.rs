@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod coingecko;
 pub mod faults;
+pub mod incidents;
 pub mod judge;
 pub mod latency;
 pub mod record;

@@ -37,7 +37,7 @@ use crate::{
     seed::Seed,
     store::{
         embedded::EmbeddedStore,
-        front::{FrontSabotage, StoreFront},
+        front::{FrontRules, FrontSabotage, StoreFront},
         table,
     },
     world::{
@@ -90,9 +90,14 @@ pub(super) async fn store(
             );
         }
     });
-    let front = StoreFront::start(embedded.url(), clock, emit, FrontSabotage::default())
-        .await
-        .map_err(|error| unusable(&error))?;
+    let front = StoreFront::start(
+        embedded.url(),
+        clock,
+        emit,
+        FrontRules::only(FrontSabotage::default(), clock),
+    )
+    .await
+    .map_err(|error| unusable(&error))?;
     let endpoints = Endpoints {
         store: front.url(),
         coingecko: NOWHERE,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scenarios::format::model::{ClockKind, Target};
+use scenarios::format::model::ClockKind;
 
 use super::{
     compute,
@@ -135,11 +135,7 @@ fn faults_touched(evidence: &Evidence<'_>) -> Outcome {
         .enumerate()
         .filter(|(index, fault)| {
             let index = u16::try_from(*index).unwrap_or(u16::MAX);
-            let counted = matches!(
-                fault.target(),
-                Target::CoinGecko | Target::Schedule | Target::Clients
-            );
-            !fault.may_miss && counted && !touched.contains_key(&index)
+            !fault.may_miss && !touched.contains_key(&index)
         })
         .map(|(_, fault)| fault.name.as_str())
         .collect();

@@ -71,6 +71,20 @@ pub enum Event {
         /// `ttl`, Unix seconds.
         ttl_s: i64,
     },
+    /// A fault did something that no other event tells of: a process of the service or the store stopped, say.
+    Fault {
+        /// When.
+        at_us: u64,
+        /// Index of the `[[fault]]`.
+        fault: u16,
+    },
+    /// An API process was started again: what it knew is gone.
+    Started {
+        /// When.
+        at_us: u64,
+        /// Its index.
+        instance: u16,
+    },
     /// The schedule fired.
     ScheduleFired {
         /// When.
@@ -180,12 +194,14 @@ pub struct StoreCall {
     pub items: u16,
     /// Items found (reads).
     pub found: u16,
-    /// HTTP status.
+    /// HTTP status; 0 when it was not answered, or nobody waited for the answer any more.
     pub status: u16,
     /// Read capacity units.
     pub rcu: f64,
     /// Write capacity units.
     pub wcu: f64,
+    /// Index of the `[[fault]]`s that touched it.
+    pub faults: Vec<u16>,
 }
 
 /// DynamoDB operations that the service uses.
@@ -201,8 +217,35 @@ pub enum StoreOp {
     PutItem,
     /// `BatchWriteItem`.
     BatchWriteItem,
-    /// Anything else.
+    /// Anything else; the service sends `Scan` only.
     Other,
+}
+
+impl StoreOp {
+    /// DynamoDB's name of it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::GetItem => "GetItem",
+            Self::BatchGetItem => "BatchGetItem",
+            Self::UpdateItem => "UpdateItem",
+            Self::PutItem => "PutItem",
+            Self::BatchWriteItem => "BatchWriteItem",
+            Self::Other => "Scan",
+        }
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub const fn reads(self) -> bool {
+        matches!(self, Self::GetItem | Self::BatchGetItem | Self::Other)
+    }
+
+    /// Whether it may change something.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        !self.reads()
+    }
 }
 
 /// What a store call was about, from its key.

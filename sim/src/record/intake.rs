@@ -133,6 +133,7 @@ impl Intake {
                 recording.calls.push(CallRecord::from(&call));
             }
             Event::Store(call) => {
+                recording.touched_by(&call.faults);
                 let bucket = recording.buckets.index(recording.timing.wall_s(call.at_us));
                 recording.store.record(bucket, &call);
                 if let Some(asker) = asker {
@@ -172,6 +173,8 @@ impl Intake {
                     prices.written_for(asker, self.order, &symbol, fetched_ms);
                 }
             }
+            Event::Fault { fault, .. } => recording.touched_by(&[fault]),
+            Event::Started { instance, .. } => recording.prices.forgotten_by(instance),
             Event::ScheduleFired { at_us, faults, .. } => {
                 recording.touched_by(&faults);
                 recording.firings.push(at_us);
@@ -352,6 +355,8 @@ fn at_us(event: &Event) -> Option<u64> {
         Event::Admission { at_us, .. }
         | Event::PriceRead { at_us, .. }
         | Event::PriceWrite { at_us, .. }
+        | Event::Fault { at_us, .. }
+        | Event::Started { at_us, .. }
         | Event::ScheduleFired { at_us, .. }
         | Event::ScheduleSkipped { at_us, .. }
         | Event::UpdateEnded { at_us, .. }

@@ -51,6 +51,15 @@ impl PriceLedger {
         }
     }
 
+    /// An instance was started again, and knows nothing.
+    pub(super) fn forgotten_by(&mut self, instance: u16) {
+        for ledger in &mut self.symbols {
+            if let Some(learned) = ledger.learned.get_mut(usize::from(instance)) {
+                *learned = [Learned::default(); 2];
+            }
+        }
+    }
+
     /// A read of `symbols` that a request made for itself, as event number `order`, answered at an instant.
     pub(super) fn own_read(
         &mut self,

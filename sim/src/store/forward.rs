@@ -18,12 +18,15 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     cost::{FrontCost, Tally},
-    front::{Emit, FrontSabotage},
-    observe,
+    faults::{StoreFaults, Verdict, judge},
+    front::{Emit, FrontRules, FrontSabotage},
+    midway::Midway,
+    observe::{self, Call, Outcome, Seen},
+    partial,
 };
 use crate::{clock::RunClock, record::event::StoreSubject};
 
@@ -47,6 +50,8 @@ pub(super) struct Forward {
     clock: RunClock,
     emit: Emit,
     sabotage: FrontSabotage,
+    faults: StoreFaults,
+    midway: Midway,
     costs: Mutex<Costs>,
 }
 
@@ -60,7 +65,12 @@ impl fmt::Debug for Forward {
 
 impl Forward {
     /// Forwards to the DynamoDB at `upstream`.
-    pub(super) fn new(upstream: Uri, clock: RunClock, emit: Emit, sabotage: FrontSabotage) -> Self {
+    pub(super) fn new(upstream: Uri, clock: RunClock, emit: Emit, rules: FrontRules) -> Self {
+        let FrontRules {
+            sabotage,
+            faults,
+            midway,
+        } = rules;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
@@ -73,6 +83,8 @@ impl Forward {
             clock,
             emit,
             sabotage,
+            faults,
+            midway,
             costs: Mutex::default(),
         }
     }
@@ -86,8 +98,11 @@ impl Forward {
         }
     }
 
-    /// Passes one request on and its answer back.
-    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// Passes one request on and its answer back, unless faults keep it from that.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Broken> {
         let arrived = Arrived {
             at_us: self.clock.now_us(),
             at: Instant::now(),
@@ -98,34 +113,130 @@ impl Forward {
             Err(error) if error.is::<LengthLimitError>() => {
                 let call = observe::request(target(&parts.headers), b"");
                 let refusal = refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 16 MB");
-                self.tell(&arrived, &call, Duration::ZERO, &refusal);
-                return refusal.into_response();
+                let outcome = self.outcome(&call, &refusal);
+                self.tell(
+                    &call,
+                    arrived.seen(Duration::ZERO, refusal.status, Vec::new()),
+                    outcome,
+                );
+                return Ok(refusal.into_response());
             }
             Err(error) => {
-                return refusal(StatusCode::BAD_REQUEST, &format!("the request was cut: {error}"))
-                    .into_response();
+                let refusal = refusal(StatusCode::BAD_REQUEST, &format!("the request was cut: {error}"));
+                return Ok(refusal.into_response());
             }
         };
+        let (waits, is_waited_for) = watch::channel(());
         // A task of its own: when the client gives up, what the store then does must still be seen.
-        match tokio::spawn(self.forward(arrived, parts, body)).await {
-            Ok(answer) => answer.into_response(),
-            Err(error) => refusal(
+        let forwarded = tokio::spawn(self.forward(arrived, parts, body, waits)).await;
+        drop(is_waited_for);
+        match forwarded {
+            Ok(answer) => answer.map(Answer::into_response),
+            Err(error) => Ok(refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 &format!("the store front failed: {error}"),
             )
-            .into_response(),
+            .into_response()),
         }
     }
 
-    async fn forward(self: Arc<Self>, arrived: Arrived, parts: Parts, body: Bytes) -> Answer {
+    /// The way of one request; `waits` is closed when its client has given up.
+    async fn forward(
+        self: Arc<Self>,
+        arrived: Arrived,
+        parts: Parts,
+        body: Bytes,
+        waits: watch::Sender<()>,
+    ) -> Result<Answer, Broken> {
         let call = observe::request(target(&parts.headers), &body);
+        let judgement = judge(&self.faults, &call, &body);
+        let unanswered = |faults| Seen {
+            status: 0,
+            ..arrived.seen(Duration::ZERO, StatusCode::OK, faults)
+        };
+        match judgement.verdict {
+            Verdict::Pass | Verdict::LoseAnswer => {}
+            Verdict::Refuse { status, code } => {
+                let answer = fault_answer(status, code);
+                let outcome = self.outcome(&call, &answer);
+                self.tell(
+                    &call,
+                    arrived.seen(Duration::ZERO, answer.status, judgement.touched),
+                    outcome,
+                );
+                return Ok(answer);
+            }
+            Verdict::Hang { at_most } => {
+                self.tell(&call, unanswered(judgement.touched), Outcome::default());
+                // It ends early when its client does.
+                let _ = tokio::time::timeout(at_most, waits.closed()).await;
+                return Err(Broken::Closed);
+            }
+            Verdict::Reset => {
+                self.tell(&call, unanswered(judgement.touched), Outcome::default());
+                return Err(Broken::Reset);
+            }
+        }
         let body = if self.sabotage.drop_lease_condition && call.subject == StoreSubject::Lease {
             observe::without_condition(&body).map_or(body, Bytes::from)
         } else {
             body
         };
+        let split = (!judgement.left_out.is_empty())
+            .then(|| partial::split(&body, &judgement.left_out))
+            .flatten();
+        let body = split
+            .as_ref()
+            .map_or(body, |split| Bytes::from(split.request.clone()));
         let sent = Instant::now();
-        let answer = match tokio::time::timeout(STORE_BOUND, self.ask_store(parts, body)).await {
+        let mut answer = self.asked(parts, body).await;
+        let store = sent.elapsed();
+        if let Some(body) = split
+            .filter(|_| answer.status == StatusCode::OK)
+            .and_then(|split| split.answer(&answer.body))
+        {
+            answer.body = body.into();
+        }
+        let is_lost = judgement.verdict == Verdict::LoseAnswer;
+        let late = || async {
+            judgement.delay.is_zero()
+                || tokio::time::timeout(judgement.delay, waits.closed())
+                    .await
+                    .is_err()
+        };
+        if call.op.reads() {
+            // What it found matters only to whoever hears of it.
+            let is_heard = !is_lost && late().await;
+            if is_heard {
+                let outcome = self.outcome(&call, &answer);
+                self.tell(
+                    &call,
+                    arrived.seen(store, answer.status, judgement.touched),
+                    outcome,
+                );
+            } else {
+                self.tell(&call, unanswered(judgement.touched), Outcome::default());
+            }
+        } else {
+            let outcome = self.outcome(&call, &answer);
+            self.midway.saw(&outcome);
+            let is_batch = outcome.stores_prices();
+            let seen = arrived.seen(store, answer.status, judgement.touched);
+            let status = if is_lost { 0 } else { seen.status };
+            self.tell(&call, Seen { status, ..seen }, outcome);
+            if is_batch {
+                self.midway.batch_stored().await;
+            }
+            if !is_lost {
+                late().await;
+            }
+        }
+        if is_lost { Err(Broken::Reset) } else { Ok(answer) }
+    }
+
+    /// The store's answer, or that there is none.
+    async fn asked(&self, parts: Parts, body: Bytes) -> Answer {
+        match tokio::time::timeout(STORE_BOUND, self.ask_store(parts, body)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(reason)) => refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -141,9 +252,7 @@ impl Forward {
                     self.upstream
                 ),
             ),
-        };
-        self.tell(&arrived, &call, sent.elapsed(), &answer);
-        answer
+        }
     }
 
     async fn ask_store(&self, parts: Parts, body: Bytes) -> Result<Answer, String> {
@@ -178,31 +287,51 @@ impl Forward {
         Uri::from_parts(parts).map_err(|error| error.to_string())
     }
 
-    /// Tells what happened. `store` is what the store took of the time since `arrived`.
-    fn tell(&self, arrived: &Arrived, call: &observe::Call, store: Duration, answer: &Answer) {
-        let status = answer.status.as_u16();
-        let outcome = call.answer(status, &answer.body, self.clock.now_us());
-        let store_us = micros(store);
-        let front_us = micros(arrived.at.elapsed().saturating_sub(store));
+    /// What an answer means.
+    fn outcome(&self, call: &Call, answer: &Answer) -> Outcome {
+        call.answer(answer.status.as_u16(), &answer.body, self.clock.now_us())
+    }
+
+    /// Tells what happened.
+    fn tell(&self, call: &Call, seen: Seen, outcome: Outcome) {
         {
             let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
-            costs.added.add(front_us);
-            costs.store.add(store_us);
+            costs.added.add(seen.front_us);
+            costs.store.add(seen.store_us);
         }
-        let seen = observe::Seen {
-            at_us: arrived.at_us,
-            store_us,
-            front_us,
-            status,
-        };
         call.tell(seen, outcome, |event| (self.emit)(event));
     }
 }
 
 /// When a request came.
+#[derive(Clone, Copy)]
 struct Arrived {
     at_us: u64,
     at: Instant,
+}
+
+impl Arrived {
+    /// What is known of the call by now. `store` is what the store took of the time since.
+    fn seen(&self, store: Duration, status: StatusCode, faults: Vec<u16>) -> Seen {
+        Seen {
+            at_us: self.at_us,
+            store_us: micros(store),
+            front_us: micros(self.at.elapsed().saturating_sub(store)),
+            status: status.as_u16(),
+            faults,
+        }
+    }
+}
+
+/// How a connection ends instead of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Broken {
+    /// By a FIN.
+    #[error("closed on purpose")]
+    Closed,
+    /// By an RST.
+    #[error("reset on purpose")]
+    Reset,
 }
 
 /// A whole answer.
@@ -218,6 +347,15 @@ impl Answer {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         response
+    }
+}
+
+/// A fault's answer, in DynamoDB's form.
+fn fault_answer(status: u16, code: &str) -> Answer {
+    Answer {
+        status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(JSON))]),
+        body: error_body(code, "a fault of the scenario refused the request").into(),
     }
 }
 

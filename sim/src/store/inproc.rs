@@ -7,7 +7,11 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use aws_smithy_runtime_api::{
@@ -25,58 +29,72 @@ use dynoxide::{Database, DynoxideError, storage_backend::ManualClock};
 use serde::{Serialize, de::DeserializeOwned};
 use service::{config::Config, store::dynamo::DynamoStore};
 
+use tokio::time::sleep;
+
 use super::{
     expiry::Sweeps,
+    faults::{StoreFaults, Verdict, judge},
     forward::{error_body, micros},
     front::Emit,
-    observe::{self, Seen},
+    midway::Midway,
+    observe::{self, Call, Seen},
+    partial,
     table::{self, TableError},
 };
-use crate::{
-    clock::RunClock,
-    latency::Modelled,
-    record::event::{StoreOp, StoreSubject},
-    seed::Seed,
-};
+use crate::{clock::RunClock, latency::Modelled, seed::Seed};
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum InProcessError {
     /// Its `SQLite` could not be opened.
-    #[error("cannot open the embedded DynamoDB in memory: {0}")]
+    #[error("cannot open the embedded DynamoDB: {0}")]
     Open(String),
     /// The table could not be made.
     #[error(transparent)]
     Table(#[from] TableError),
 }
 
-/// An error in place of the store's own answer; then the store never sees the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// HTTP status.
-    pub status: u16,
-    /// DynamoDB's error code, such as `InternalServerError`.
-    pub code: &'static str,
-}
-
-/// Decides for each request whether it is refused. Asked in the order of the requests.
-pub type Refuse = Arc<dyn Fn(StoreOp, StoreSubject) -> Option<Refusal> + Send + Sync>;
-
 /// A DynamoDB with the service's table. Cheap to clone; clones are the same.
 #[derive(Clone)]
-pub struct InProcessStore {
-    shared: Arc<Shared>,
-    refuse: Option<Refuse>,
-}
+pub struct InProcessStore(Arc<Shared>);
 
 struct Shared {
-    database: Database,
+    /// None while the store is stopped.
+    database: Mutex<Option<Database>>,
+    /// Where it is on disk.
+    path: Option<PathBuf>,
     /// The database's clock, by which it tells what is expired: it stands still between sweeps.
     expiry: ManualClock,
     sweeps: Mutex<Sweeps>,
     clock: RunClock,
     latency: Modelled,
     emit: Emit,
+    faults: StoreFaults,
+    midway: Midway,
+    is_reachable: AtomicBool,
+}
+
+/// What a run asks of its store besides the table.
+#[derive(Debug)]
+pub struct Conditions {
+    /// What requests suffer.
+    pub faults: StoreFaults,
+    /// Who is told of batches of prices that an update has stored.
+    pub midway: Midway,
+    /// The file that it is to keep; it is in memory without one.
+    pub path: Option<PathBuf>,
+}
+
+impl Conditions {
+    /// A store in memory that nothing happens to.
+    #[must_use]
+    pub fn calm(clock: RunClock) -> Self {
+        Self {
+            faults: StoreFaults::none(clock),
+            midway: Midway::default(),
+            path: None,
+        }
+    }
 }
 
 impl InProcessStore {
@@ -87,89 +105,206 @@ impl InProcessStore {
     /// of the run, and let nothing else there draw from it.
     ///
     /// # Errors
-    /// When there is no database in memory, or `table` is no name of a table.
+    /// When there is no database in memory or at its path, or `table` is no name of a table.
     pub fn open(
         table: &str,
         clock: RunClock,
         latency: Modelled,
         emit: Emit,
         seed: Seed,
+        conditions: Conditions,
     ) -> Result<Self, InProcessError> {
+        let Conditions { faults, midway, path } = conditions;
         let expiry = ManualClock::new(0);
-        let database = Database::memory_with_clock(expiry.arc())
-            .map_err(|error| InProcessError::Open(error.to_string()))?;
+        let database = open_database(path.as_deref(), &expiry)?;
         table::create(&database, table)?;
         fastrand::seed(seed.0);
-        let shared = Shared {
-            database,
+        Ok(Self(Arc::new(Shared {
+            database: Mutex::new(Some(database)),
+            path,
             expiry,
             sweeps: Mutex::default(),
             clock,
             latency,
             emit,
-        };
-        Ok(Self {
-            shared: Arc::new(shared),
-            refuse: None,
-        })
-    }
-
-    /// The same table, where requests are refused as `refuse` says.
-    #[must_use]
-    pub fn refusing(&self, refuse: Refuse) -> Self {
-        Self {
-            refuse: Some(refuse),
-            ..self.clone()
-        }
+            faults,
+            midway,
+            is_reachable: AtomicBool::new(true),
+        })))
     }
 
     /// The table as an instance of the service sees it that is configured like this.
     #[must_use]
     pub fn service_store(&self, config: &Config) -> DynamoStore {
-        DynamoStore::over(self.clone(), config, Arc::new(self.shared.clock))
+        DynamoStore::over(self.clone(), config, Arc::new(self.0.clock))
     }
 
-    /// The database itself, to prepare and to inspect it.
+    /// The database itself, to prepare and to inspect it; none while the store is stopped.
     #[must_use]
-    pub fn database(&self) -> &Database {
-        &self.shared.database
+    pub fn database(&self) -> Option<Database> {
+        self.0.database().clone()
     }
 
-    /// The way of one request: it comes, its latency passes, and then the database answers.
+    /// Whether connections to it come about from now on.
+    pub fn set_reachable(&self, is_reachable: bool) {
+        self.0.is_reachable.store(is_reachable, Ordering::Relaxed);
+    }
+
+    /// Ends the database as if its process were killed.
+    pub fn halt(&self) {
+        self.set_reachable(false);
+        *self.0.database() = None;
+    }
+
+    /// Starts it again with what is on disk.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn resume(&self) -> Result<(), InProcessError> {
+        let database = open_database(self.0.path.as_deref(), &self.0.expiry)?;
+        *self.0.database() = Some(database);
+        self.set_reachable(true);
+        Ok(())
+    }
+
+    /// The way of one request: it comes, its latency passes, and then the database answers, unless faults keep it from
+    /// that.
     async fn answer(self, target: String, body: Bytes) -> Result<HttpResponse, ConnectorError> {
-        let shared = &self.shared;
-        let at_us = shared.clock.now_us();
+        let shared = &self.0;
+        if !shared.is_reachable.load(Ordering::Relaxed) {
+            return Err(broken("connection refused"));
+        }
         let call = observe::request(&target, &body);
-        let store_us = micros(shared.latency.pass().await);
-        let refusal = self
-            .refuse
-            .as_ref()
-            .and_then(|refuse| refuse(call.op, call.subject));
-        let (status, answer) = match refusal {
-            Some(Refusal { status, code }) => {
-                (status, error_body(code, "the request was refused on purpose"))
-            }
-            None => shared.ask(target.rsplit('.').next().unwrap_or_default(), &body),
-        };
-        let outcome = call.answer(status, answer.as_bytes(), shared.clock.now_us());
-        let seen = Seen {
-            at_us,
-            store_us,
+        let judgement = judge(&shared.faults, &call, &body);
+        let mut seen = Seen {
+            at_us: shared.clock.now_us(),
+            store_us: 0,
             front_us: 0,
-            status,
+            status: 0,
+            faults: judgement.touched,
         };
-        call.tell(seen, outcome, |event| (shared.emit)(event));
-        let status =
-            StatusCode::try_from(status).map_err(|error| ConnectorError::other(Box::new(error), None))?;
-        Ok(HttpResponse::new(status, SdkBody::from(answer)))
+        match judgement.verdict {
+            Verdict::Pass | Verdict::LoseAnswer => {}
+            Verdict::Refuse { status, code } => {
+                seen.store_us = micros(shared.latency.pass().await);
+                seen.status = status;
+                let answer = error_body(code, "a fault of the scenario refused the request");
+                shared.tell(&call, seen, answer.as_bytes());
+                return response(status, answer.into_bytes());
+            }
+            Verdict::Hang { at_most } => {
+                shared.tell(&call, seen, b"");
+                sleep(at_most).await;
+                return Err(broken("the connection was closed without an answer"));
+            }
+            Verdict::Reset => {
+                shared.tell(&call, seen, b"");
+                return Err(broken("the connection was reset"));
+            }
+        }
+        let split = (!judgement.left_out.is_empty())
+            .then(|| partial::split(&body, &judgement.left_out))
+            .flatten();
+        seen.store_us = micros(shared.latency.pass().await);
+        let asked = split.as_ref().map_or(&body[..], |split| &split.request);
+        let (status, answer) = shared.ask(target.rsplit('.').next().unwrap_or_default(), asked);
+        let merged = split
+            .filter(|_| status == 200)
+            .and_then(|split| split.answer(answer.as_bytes()));
+        let answer = merged.unwrap_or_else(|| answer.into_bytes());
+        let is_lost = judgement.verdict == Verdict::LoseAnswer;
+        if call.op.reads() {
+            // What it found matters only to whoever hears of it.
+            let mut unheard = Unheard {
+                shared,
+                told: Some((&call, seen)),
+            };
+            if !is_lost {
+                if !judgement.delay.is_zero() {
+                    sleep(judgement.delay).await;
+                }
+                unheard.heard(status, &answer);
+            }
+        } else {
+            seen.status = if is_lost { 0 } else { status };
+            let outcome = call.answer(status, &answer, shared.clock.now_us());
+            shared.midway.saw(&outcome);
+            let is_batch = outcome.stores_prices();
+            call.tell(seen, outcome, |event| (shared.emit)(event));
+            if is_batch {
+                shared.midway.batch_stored().await;
+            }
+            if !is_lost && !judgement.delay.is_zero() {
+                sleep(judgement.delay).await;
+            }
+        }
+        if is_lost {
+            return Err(broken("the connection was reset after the request"));
+        }
+        response(status, answer)
     }
 }
 
+/// A read that was done and of which nobody has heard; told as unanswered unless somebody does.
+struct Unheard<'a> {
+    shared: &'a Shared,
+    told: Option<(&'a Call, Seen)>,
+}
+
+impl Unheard<'_> {
+    fn heard(&mut self, status: u16, answer: &[u8]) {
+        if let Some((call, seen)) = self.told.take() {
+            self.shared.tell(call, Seen { status, ..seen }, answer);
+        }
+    }
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if let Some((call, seen)) = self.told.take() {
+            self.shared.tell(call, seen, b"");
+        }
+    }
+}
+
+fn open_database(path: Option<&Path>, expiry: &ManualClock) -> Result<Database, InProcessError> {
+    let opened = match path {
+        None => Database::memory_with_clock(expiry.arc()),
+        // A database on disk takes the system's clock and no other.
+        Some(path) => Database::new(&path.display().to_string()),
+    };
+    opened.map_err(|error| InProcessError::Open(error.to_string()))
+}
+
+fn broken(what: &'static str) -> ConnectorError {
+    ConnectorError::io(what.into())
+}
+
+fn response(status: u16, body: Vec<u8>) -> Result<HttpResponse, ConnectorError> {
+    let status =
+        StatusCode::try_from(status).map_err(|error| ConnectorError::other(Box::new(error), None))?;
+    Ok(HttpResponse::new(status, SdkBody::from(body)))
+}
+
 impl Shared {
+    fn database(&self) -> MutexGuard<'_, Option<Database>> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, call: &Call, seen: Seen, answer: &[u8]) {
+        let outcome = call.answer(seen.status, answer, self.clock.now_us());
+        call.tell(seen, outcome, |event| (self.emit)(event));
+    }
+
     /// Status and body of the database's answer.
     fn ask(&self, operation: &str, body: &[u8]) -> (u16, String) {
-        self.sweep();
-        let database = &self.database;
+        let Some(database) = self.database().clone() else {
+            return (
+                500,
+                error_body("InternalServerError", "the store was stopped meanwhile"),
+            );
+        };
+        self.sweep(&database);
         let answer = match operation {
             "GetItem" => typed(body, |request| database.get_item(request)),
             "PutItem" => typed(body, |request| database.put_item(request)),
@@ -188,13 +323,16 @@ impl Shared {
         }
     }
 
-    /// Deletes expired items when that is due.
-    fn sweep(&self) {
+    /// Deletes expired items when that is due. On disk none are: there the database would go by the system's clock.
+    fn sweep(&self, database: &Database) {
+        if self.path.is_some() {
+            return;
+        }
         let mut sweeps = self.sweeps.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(before_s) = sweeps.due(self.clock.now_ms()) {
             self.expiry.set(u64::try_from(before_s).unwrap_or(0));
             // It fails when the database is broken, and then so does the request that follows.
-            let _ = self.database.sweep_ttl();
+            let _ = database.sweep_ttl();
         }
     }
 }
@@ -247,7 +385,7 @@ impl HttpClient for InProcessStore {
 impl fmt::Debug for InProcessStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InProcessStore")
-            .field("latency", &self.shared.latency)
+            .field("latency", &self.0.latency)
             .finish_non_exhaustive()
     }
 }
@@ -264,6 +402,7 @@ mod tests {
             Modelled::none(),
             Arc::new(|_| {}),
             Seed(1),
+            Conditions::calm(RunClock::paused(0)),
         )
         .expect("a store");
         let key = |number: &str| {
@@ -282,7 +421,7 @@ mod tests {
             ("GetItem", missing.to_owned(), "#ResourceNotFoundException"),
             ("Nonsense", "{}".to_owned(), "#UnknownOperationException"),
         ] {
-            let (status, answer) = store.shared.ask(operation, body.as_bytes());
+            let (status, answer) = store.0.ask(operation, body.as_bytes());
             let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
             let told = answer["__type"].as_str().unwrap_or_default();
             assert!(told.ends_with(code), "{operation} {body}: {answer}");
@@ -293,7 +432,14 @@ mod tests {
     #[test]
     fn a_name_that_is_none_is_refused() {
         let clock = RunClock::starting_in(std::time::Duration::ZERO, 0, 1.0);
-        let failed = InProcessStore::open("?", clock, Modelled::none(), Arc::new(|_| {}), Seed(1));
+        let failed = InProcessStore::open(
+            "?",
+            clock,
+            Modelled::none(),
+            Arc::new(|_| {}),
+            Seed(1),
+            Conditions::calm(clock),
+        );
         let error = failed.expect_err("no table").to_string();
         assert!(
             error.starts_with("cannot create the table `?` in the embedded DynamoDB: "),

@@ -4,16 +4,21 @@
 //! events in the same order with the same capacity units. It has no item maps, no JSON and no sockets, because a
 //! virtual day asks it millions of times.
 //!
-//! What it does not have is the SDK: nothing is tried again, and no timeout cuts a request short. A request that is
-//! given up while its latency passes never takes effect.
+//! What it does not have is the SDK: see [`super::sdk`]. A request that is given up while its latency passes never takes
+//! effect; one whose answer a fault holds up has taken effect by then.
 
 mod items;
 mod scan;
 mod size;
 
 use std::{
+    collections::BTreeSet,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -24,8 +29,17 @@ use service::{
         ReleaseLease, Store, StoreError, StoreFuture,
     },
 };
+use tokio::time::sleep;
 
-use super::{expiry::Sweeps, forward::micros, front::Emit, observe::short, table::new_key};
+use super::{
+    expiry::Sweeps,
+    faults::{Asked, Judgement, StoreFaults, Verdict},
+    forward::micros,
+    front::Emit,
+    midway::Midway,
+    observe::short,
+    table::new_key,
+};
 use crate::{
     clock::RunClock,
     latency::Modelled,
@@ -38,6 +52,9 @@ pub struct MemoryStore {
     clock: RunClock,
     latency: Modelled,
     emit: Emit,
+    faults: StoreFaults,
+    midway: Midway,
+    is_reachable: AtomicBool,
     table: Mutex<Table>,
 }
 
@@ -47,12 +64,24 @@ struct Table {
     sweeps: Sweeps,
 }
 
-/// When a request came and when it was answered.
+/// A request, as far as it is told and can be touched by faults.
 #[derive(Clone, Copy, Debug)]
-struct Times {
+struct Request {
+    op: StoreOp,
+    subject: StoreSubject,
+    items: u16,
+    consistent: bool,
+}
+
+/// A request that was done, as far as it is told.
+#[derive(Clone, Debug)]
+struct Done {
+    /// It found nothing and cost nothing, so far.
+    call: StoreCall,
+    /// When it was done.
     at_us: u64,
-    store_us: u32,
-    done_us: u64,
+    /// How much later than that it is answered; `None` = never.
+    answered_in: Option<Duration>,
 }
 
 /// What a method gives.
@@ -66,8 +95,26 @@ impl MemoryStore {
             clock,
             latency,
             emit,
+            faults: StoreFaults::none(clock),
+            midway: Midway::default(),
+            is_reachable: AtomicBool::new(true),
             table: Mutex::default(),
         }
+    }
+
+    /// The same table with faults, and somebody who is told of each batch of prices that an update has stored.
+    #[must_use]
+    pub fn suffering(self, faults: StoreFaults, midway: Midway) -> Self {
+        Self {
+            faults,
+            midway,
+            ..self
+        }
+    }
+
+    /// Whether connections to it come about from now on.
+    pub fn set_reachable(&self, is_reachable: bool) {
+        self.is_reachable.store(is_reachable, Ordering::Relaxed);
     }
 
     /// Stores API keys, each given by its secret and whether it is enabled, as `crypto-watch-keys create` would have
@@ -85,22 +132,91 @@ impl MemoryStore {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The way of one request: it comes, its latency passes, and then it acts on the items.
-    async fn request<T>(&self, act: impl FnOnce(&mut Items) -> T) -> (Times, T) {
-        let at_us = self.clock.now_us();
-        let store_us = micros(self.latency.pass().await);
-        let done_us = self.clock.now_us();
-        let times = Times {
-            at_us,
-            store_us,
-            done_us,
-        };
-        let mut table = self.table();
-        let Table { items, sweeps } = &mut *table;
-        if let Some(before_s) = sweeps.due(self.clock.wall_ms(done_us)) {
-            items.sweep(before_s);
+    /// The way of one request: it comes, its latency passes, and then it acts on the items, but for those of a batch
+    /// that are left out. `keys` are the partition keys of its items; they are asked for only when faults may touch it.
+    async fn request<T>(
+        &self,
+        request: Request,
+        keys: impl FnOnce() -> Vec<String>,
+        act: impl FnOnce(&mut Items, &BTreeSet<usize>) -> T,
+    ) -> Result<(Done, T), StoreError> {
+        if !self.is_reachable.load(Ordering::Relaxed) {
+            return Err(request.unavailable("connection refused"));
         }
-        (times, act(items))
+        let judgement = self.judge(request, keys);
+        let mut call = request.call(self.clock.now_us(), judgement.touched);
+        match judgement.verdict {
+            Verdict::Pass | Verdict::LoseAnswer => {}
+            Verdict::Refuse { status, code } => {
+                call.store_us = micros(self.latency.pass().await);
+                self.tell(StoreCall { status, ..call });
+                return Err(request.refused(status, code));
+            }
+            Verdict::Hang { at_most } => {
+                self.tell(StoreCall { status: 0, ..call });
+                sleep(at_most).await;
+                return Err(request.unavailable("the connection was closed without an answer"));
+            }
+            Verdict::Reset => {
+                self.tell(StoreCall { status: 0, ..call });
+                return Err(request.unavailable("the connection was reset"));
+            }
+        }
+        call.store_us = micros(self.latency.pass().await);
+        let at_us = self.clock.now_us();
+        let value = self
+            .table()
+            .act(self.clock.wall_ms(at_us), |items| act(items, &judgement.left_out));
+        let is_lost = judgement.verdict == Verdict::LoseAnswer;
+        let mut done = Done {
+            call,
+            at_us,
+            answered_in: (!is_lost).then_some(judgement.delay),
+        };
+        if request.op.reads() {
+            // What it found matters only to whoever hears of it.
+            self.hear(&mut done).await?;
+        }
+        Ok((done, value))
+    }
+
+    fn judge(&self, request: Request, keys: impl FnOnce() -> Vec<String>) -> Judgement {
+        if self.faults.is_none() {
+            return Judgement::default();
+        }
+        let keys = keys();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.faults.judge(&Asked {
+            op: request.op.name(),
+            keys: &keys,
+            writes: request.op.writes(),
+            consistent: request.consistent,
+        })
+    }
+
+    /// Waits until a read is answered. When that is never, or when nobody waits for it any more, it is told as
+    /// unanswered.
+    async fn hear(&self, done: &mut Done) -> Result<(), StoreError> {
+        if done.answered_in == Some(Duration::ZERO) {
+            return Ok(());
+        }
+        let unheard = Unheard {
+            store: self,
+            call: Some(done.call.clone()),
+        };
+        sleep(done.delay()?).await;
+        done.at_us = self.clock.now_us();
+        unheard.was_heard();
+        Ok(())
+    }
+
+    /// The answer to a write, which has been told of: it may come late, or never.
+    async fn answer<T>(&self, done: &Done, value: T, units: f64) -> Answer<T> {
+        let delay = done.delay()?;
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        written(value, units)
     }
 
     fn tell(&self, call: StoreCall) {
@@ -108,18 +224,26 @@ impl MemoryStore {
     }
 
     /// Tells of a write to one item, and whether its condition held.
-    fn tell_write(&self, times: Times, op: StoreOp, subject: StoreSubject, held: bool, wcu: f64) {
+    fn tell_write(&self, done: &Done, held: bool, wcu: f64) {
+        let status = match (done.answered_in, held) {
+            (None, _) => 0,
+            (Some(_), true) => 200,
+            (Some(_), false) => 400,
+        };
         self.tell(StoreCall {
-            status: if held { 200 } else { 400 },
+            status,
             wcu,
-            ..times.call(op, subject)
+            ..done.call.clone()
         });
     }
 
-    fn tell_lease(&self, times: Times, action: LeaseAction, holder: &Holder, held: bool, wcu: f64) {
-        self.tell_write(times, StoreOp::UpdateItem, StoreSubject::Lease, held, wcu);
+    fn tell_lease(&self, done: &Done, action: LeaseAction, holder: &Holder, held: bool, wcu: f64) {
+        self.tell_write(done, held, wcu);
+        if held && action == LeaseAction::Acquire {
+            self.midway.taken_by(&holder.0);
+        }
         (self.emit)(Event::Lease(LeaseEvent {
-            at_us: times.done_us,
+            at_us: done.at_us,
             holder: holder.0.to_string(),
             action,
             held,
@@ -127,9 +251,9 @@ impl MemoryStore {
     }
 
     /// Tells of a request that DynamoDB does not take, and gives its error.
-    fn reject<T>(&self, mut call: StoreCall, operation: &'static str, why: &Invalid) -> Answer<T> {
-        call.status = 400;
-        self.tell(call);
+    fn reject<T>(&self, call: StoreCall, why: &Invalid) -> Answer<T> {
+        let operation = call.op.name();
+        self.tell(StoreCall { status: 400, ..call });
         Err(StoreError::Rejected {
             operation,
             reason: format!("ValidationException: {why}"),
@@ -137,14 +261,24 @@ impl MemoryStore {
     }
 
     async fn read_prices(&self, symbols: &[Symbol], consistency: Consistency) -> Answer<PriceBatch> {
-        let (times, answer) = self.request(|items| items.prices(symbols, consistency)).await;
-        let call = StoreCall {
+        let request = Request {
             consistent: consistency == Consistency::Strong,
-            ..times.batch(StoreOp::BatchGetItem, symbols.len())
+            ..Request::batch(StoreOp::BatchGetItem, symbols.len())
         };
+        let act = |items: &mut Items, left_out: &BTreeSet<usize>| {
+            if left_out.is_empty() {
+                return items.prices(symbols, consistency);
+            }
+            let (unprocessed, asked) = apart(symbols, left_out);
+            let mut read = items.prices(&asked, consistency)?;
+            read.batch.unprocessed.extend(unprocessed);
+            Ok(read)
+        };
+        let keys = || symbols.iter().map(price_key).collect();
+        let (Done { call, at_us, .. }, answer) = self.request(request, keys, act).await?;
         let PriceRead { batch, asked, units } = match answer {
             Ok(read) => read,
-            Err(why) => return self.reject(call, "BatchGetItem", &why),
+            Err(why) => return self.reject(call, &why),
         };
         let found = short(batch.prices.len());
         self.tell(StoreCall {
@@ -154,7 +288,7 @@ impl MemoryStore {
         });
         if consistency == Consistency::Eventual {
             (self.emit)(Event::PriceRead {
-                at_us: times.done_us,
+                at_us,
                 symbols: asked,
                 found,
             });
@@ -163,16 +297,25 @@ impl MemoryStore {
     }
 
     async fn put_prices(&self, prices: &[StoredPrice]) -> Answer<Vec<Symbol>> {
-        let (times, answer) = self.request(|items| items.write_prices(prices)).await;
-        let call = times.batch(StoreOp::BatchWriteItem, prices.len());
-        let units = match answer {
-            Ok(units) => units,
-            Err(why) => return self.reject(call, "BatchWriteItem", &why),
+        let request = Request::batch(StoreOp::BatchWriteItem, prices.len());
+        let act = |items: &mut Items, left_out: &BTreeSet<usize>| {
+            if left_out.is_empty() {
+                return items.write_prices(prices).map(|units| (units, Vec::new()));
+            }
+            let (unprocessed, rest) = apart(prices, left_out);
+            let units = items.write_prices(&rest)?;
+            Ok((units, unprocessed.into_iter().map(|price| price.symbol).collect()))
         };
-        self.tell(StoreCall { wcu: units, ..call });
-        for price in prices {
+        let keys = || prices.iter().map(|price| price_key(&price.symbol)).collect();
+        let (done, answer) = self.request(request, keys, act).await?;
+        let (units, unprocessed) = match answer {
+            Ok(written) => written,
+            Err(why) => return self.reject(done.call, &why),
+        };
+        self.tell_write(&done, true, units);
+        for price in prices.iter().filter(|price| !unprocessed.contains(&price.symbol)) {
             (self.emit)(Event::PriceWrite {
-                at_us: times.done_us,
+                at_us: done.at_us,
                 symbol: price.symbol.to_string(),
                 price: price.price.to_string(),
                 updated_ms: price.last_updated.0,
@@ -180,89 +323,108 @@ impl MemoryStore {
                 ttl_s: price.ttl,
             });
         }
-        written(Vec::new(), units)
+        self.midway.batch_stored().await;
+        self.answer(&done, unprocessed, units).await
     }
 
     async fn get_lease(&self) -> Answer<LeaseItem> {
-        let (times, (lease, found, units)) = self.request(|items| items.lease()).await;
+        let request = Request::one(StoreOp::GetItem, StoreSubject::Lease).strong();
+        let (done, (lease, found, units)) =
+            self.request(request, lease_key, |items, _| items.lease()).await?;
         self.tell(StoreCall {
-            consistent: true,
             found: u16::from(found),
             rcu: units,
-            ..times.call(StoreOp::GetItem, StoreSubject::Lease)
+            ..done.call
         });
         read(lease, units)
     }
 
     async fn acquire(&self, request: &AcquireLease) -> Answer<Acquire> {
-        let (times, (acquire, units)) = self.request(|items| items.acquire(request)).await;
+        let update = Request::one(StoreOp::UpdateItem, StoreSubject::Lease);
+        let (done, (acquire, units)) = self
+            .request(update, lease_key, |items, _| items.acquire(request))
+            .await?;
         let held = matches!(acquire, Acquire::Acquired(_));
-        self.tell_lease(times, LeaseAction::Acquire, &request.holder, held, units);
-        written(acquire, units)
+        self.tell_lease(&done, LeaseAction::Acquire, &request.holder, held, units);
+        self.answer(&done, acquire, units).await
     }
 
     async fn release(&self, request: &ReleaseLease) -> Answer<bool> {
-        let (times, (held, units)) = self.request(|items| items.release(request)).await;
-        self.tell_lease(times, LeaseAction::Release, &request.holder, held, units);
-        written(held, units)
+        let update = Request::one(StoreOp::UpdateItem, StoreSubject::Lease);
+        let (done, (held, units)) = self
+            .request(update, lease_key, |items, _| items.release(request))
+            .await?;
+        self.tell_lease(&done, LeaseAction::Release, &request.holder, held, units);
+        self.answer(&done, held, units).await
     }
 
     async fn get_key(&self, id: &KeyId) -> Answer<Option<ApiKeyItem>> {
-        let (times, (key, units)) = self.request(|items| items.api_key(id)).await;
+        let request = Request::one(StoreOp::GetItem, StoreSubject::ApiKey);
+        let (done, (key, units)) = self
+            .request(request, api_key(id), |items, _| items.api_key(id))
+            .await?;
         self.tell(StoreCall {
             found: u16::from(key.is_some()),
             rcu: units,
-            ..times.call(StoreOp::GetItem, StoreSubject::ApiKey)
+            ..done.call
         });
         read(key, units)
     }
 
     async fn put_key(&self, key: &ApiKeyItem) -> Answer<bool> {
-        let (times, answer) = self.request(|items| items.put_api_key(key)).await;
+        let request = Request::one(StoreOp::PutItem, StoreSubject::ApiKey);
+        let (done, answer) = self
+            .request(request, api_key(&key.id), |items, _| items.put_api_key(key))
+            .await?;
         match answer {
             Ok((held, units)) => {
-                self.tell_write(times, StoreOp::PutItem, StoreSubject::ApiKey, held, units);
-                written(held, units)
+                self.tell_write(&done, held, units);
+                self.answer(&done, held, units).await
             }
-            Err(why) => {
-                let call = times.call(StoreOp::PutItem, StoreSubject::ApiKey);
-                self.reject(call, "PutItem", &why)
-            }
+            Err(why) => self.reject(done.call, &why),
         }
     }
 
     /// An update of an API key.
-    async fn update_key(&self, act: impl FnOnce(&mut Items) -> (bool, f64)) -> Answer<bool> {
-        let (times, (held, units)) = self.request(act).await;
-        self.tell_write(times, StoreOp::UpdateItem, StoreSubject::ApiKey, held, units);
-        written(held, units)
+    async fn update_key(&self, id: &KeyId, act: impl FnOnce(&mut Items) -> (bool, f64)) -> Answer<bool> {
+        let request = Request::one(StoreOp::UpdateItem, StoreSubject::ApiKey);
+        let (done, (held, units)) = self.request(request, api_key(id), |items, _| act(items)).await?;
+        self.tell_write(&done, held, units);
+        self.answer(&done, held, units).await
     }
 
     async fn scan(&self, start: Option<&KeyPosition>) -> Answer<ApiKeyPage> {
-        let (times, (page, units)) = self.request(|items| scan::page(items, start)).await;
-        self.tell(StoreCall {
+        let request = Request {
             items: 0,
+            ..Request::one(StoreOp::Other, StoreSubject::Other)
+        };
+        let (done, (page, units)) = self
+            .request(request, Vec::new, |items, _| scan::page(items, start))
+            .await?;
+        self.tell(StoreCall {
             rcu: units,
-            ..times.call(StoreOp::Other, StoreSubject::Other)
+            ..done.call
         });
         read(page, units)
     }
 
     async fn get_count(&self, id: &KeyId, window: i64) -> Answer<u32> {
-        let (times, (count, found, units)) = self.request(|items| items.request_count(id, window)).await;
+        let request = Request::one(StoreOp::GetItem, StoreSubject::RateLimit).strong();
+        let (done, (count, found, units)) = self
+            .request(request, api_key(id), |items, _| items.request_count(id, window))
+            .await?;
         self.tell(StoreCall {
-            consistent: true,
             found: u16::from(found),
             rcu: units,
-            ..times.call(StoreOp::GetItem, StoreSubject::RateLimit)
+            ..done.call
         });
         read(count, units)
     }
 
     async fn add_count(&self, id: &KeyId, window: i64, room: u32, ttl: i64) -> Answer<Counted> {
-        let (times, count) = self
-            .request(|items| items.count_request(id, window, room, ttl))
-            .await;
+        let request = Request::one(StoreOp::UpdateItem, StoreSubject::RateLimit);
+        let act = |items: &mut Items, _: &BTreeSet<usize>| items.count_request(id, window, room, ttl);
+        let (done, count) = self.request(request, api_key(id), act).await?;
         let Count {
             counted,
             key: key_id,
@@ -272,53 +434,149 @@ impl MemoryStore {
             Counted::Admitted { count } => (true, count),
             Counted::Refused { count } => (false, count),
         };
-        self.tell_write(
-            times,
-            StoreOp::UpdateItem,
-            StoreSubject::RateLimit,
-            admitted,
-            units,
-        );
+        self.tell_write(&done, admitted, units);
         (self.emit)(Event::Admission {
-            at_us: times.done_us,
+            at_us: done.at_us,
             key_id,
             window,
             admitted,
             count,
         });
-        written(counted, units)
+        self.answer(&done, counted, units).await
     }
 }
 
-impl Times {
-    /// A request about one item that was done, found nothing and cost nothing.
-    fn call(self, op: StoreOp, subject: StoreSubject) -> StoreCall {
-        StoreCall {
-            at_us: self.at_us,
-            store_us: self.store_us,
-            front_us: 0,
+impl Table {
+    /// Acts on the items at an instant, Unix milliseconds: what expired long enough before is gone.
+    fn act<T>(&mut self, now_ms: i64, act: impl FnOnce(&mut Items) -> T) -> T {
+        if let Some(before_s) = self.sweeps.due(now_ms) {
+            self.items.sweep(before_s);
+        }
+        act(&mut self.items)
+    }
+}
+
+impl Request {
+    /// About one item.
+    fn one(op: StoreOp, subject: StoreSubject) -> Self {
+        Self {
             op,
             subject,
-            consistent: false,
             items: 1,
-            found: 0,
-            status: 200,
-            rcu: 0.0,
-            wcu: 0.0,
+            consistent: false,
         }
     }
 
-    /// The same about a batch of prices. An empty one is about nothing.
-    fn batch(self, op: StoreOp, items: usize) -> StoreCall {
+    /// The same, strongly consistent.
+    fn strong(self) -> Self {
+        Self {
+            consistent: true,
+            ..self
+        }
+    }
+
+    /// A batch of prices. An empty one is about nothing.
+    fn batch(op: StoreOp, items: usize) -> Self {
         let subject = match items {
             0 => StoreSubject::Other,
             _ => StoreSubject::Prices,
         };
-        StoreCall {
+        Self {
             items: short(items),
-            ..self.call(op, subject)
+            ..Self::one(op, subject)
         }
     }
+
+    /// What it is told as when it came at `at_us`, was done, found nothing and cost nothing.
+    fn call(self, at_us: u64, faults: Vec<u16>) -> StoreCall {
+        StoreCall {
+            at_us,
+            store_us: 0,
+            front_us: 0,
+            op: self.op,
+            subject: self.subject,
+            consistent: self.consistent,
+            items: self.items,
+            found: 0,
+            status: 200,
+            rcu: 0.0,
+            wcu: 0.0,
+            faults,
+        }
+    }
+
+    /// It was not answered.
+    fn unavailable(self, reason: &str) -> StoreError {
+        StoreError::Unavailable {
+            operation: self.op.name(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// It was answered with an error.
+    fn refused(self, status: u16, code: &str) -> StoreError {
+        let (operation, reason) = (self.op.name(), code.to_owned());
+        match status {
+            500.. => StoreError::Unavailable { operation, reason },
+            _ => StoreError::Throttled { operation, reason },
+        }
+    }
+}
+
+impl Done {
+    /// By how much its answer is late; an error when none comes.
+    fn delay(&self) -> Result<Duration, StoreError> {
+        self.answered_in.ok_or_else(|| StoreError::Unavailable {
+            operation: self.call.op.name(),
+            reason: "the connection was reset after the request".to_owned(),
+        })
+    }
+}
+
+/// A read that was done and of which nobody has heard; told as unanswered unless somebody does.
+struct Unheard<'a> {
+    store: &'a MemoryStore,
+    call: Option<StoreCall>,
+}
+
+impl Unheard<'_> {
+    fn was_heard(mut self) {
+        self.call = None;
+    }
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.store.tell(StoreCall { status: 0, ..call });
+        }
+    }
+}
+
+/// Those whose places are among `chosen`, and the others.
+fn apart<T: Clone>(all: &[T], chosen: &BTreeSet<usize>) -> (Vec<T>, Vec<T>) {
+    let (mut these, mut others) = (Vec::new(), Vec::new());
+    for (place, one) in all.iter().enumerate() {
+        if chosen.contains(&place) {
+            these.push(one.clone());
+        } else {
+            others.push(one.clone());
+        }
+    }
+    (these, others)
+}
+
+fn price_key(symbol: &Symbol) -> String {
+    format!("PRICE#{symbol}")
+}
+
+fn lease_key() -> Vec<String> {
+    vec!["LEASE#prices".to_owned()]
+}
+
+fn api_key(id: &KeyId) -> impl FnOnce() -> Vec<String> {
+    let id = id.clone();
+    move || vec![format!("APIKEY#{}", id.as_str())]
 }
 
 fn read<T>(value: T, units: f64) -> Answer<T> {
@@ -375,7 +633,7 @@ impl Store for MemoryStore {
     }
 
     fn disable_api_key<'a>(&'a self, id: &'a KeyId) -> StoreFuture<'a, bool> {
-        self.update_key(|items| items.disable_api_key(id)).boxed()
+        self.update_key(id, |items| items.disable_api_key(id)).boxed()
     }
 
     fn list_api_keys<'a>(&'a self, start: Option<&'a KeyPosition>) -> StoreFuture<'a, ApiKeyPage> {
@@ -388,7 +646,7 @@ impl Store for MemoryStore {
         now: Timestamp,
         not_since: Timestamp,
     ) -> StoreFuture<'a, bool> {
-        self.update_key(move |items| items.touch_api_key(id, now, not_since))
+        self.update_key(id, move |items| items.touch_api_key(id, now, not_since))
             .boxed()
     }
 

@@ -11,12 +11,16 @@
 pub mod cost;
 pub mod embedded;
 pub mod expiry;
+pub mod faults;
 pub mod front;
 pub mod inproc;
 pub mod memory;
+pub mod midway;
+pub mod sdk;
 pub mod table;
 
 mod expression;
 mod forward;
 mod observe;
+mod partial;
 mod wire;

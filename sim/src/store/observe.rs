@@ -59,7 +59,7 @@ pub(super) struct Outcome {
 }
 
 /// What is known of a call besides its bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Seen {
     /// When it came.
     pub(super) at_us: u64,
@@ -67,8 +67,10 @@ pub(super) struct Seen {
     pub(super) store_us: u32,
     /// What was added on the way, microseconds.
     pub(super) front_us: u32,
-    /// HTTP status of the answer.
+    /// HTTP status of the answer; 0 when there was none.
     pub(super) status: u16,
+    /// Index of the `[[fault]]`s that touched it.
+    pub(super) faults: Vec<u16>,
 }
 
 /// Reads a request: `target` is its `X-Amz-Target`.
@@ -218,6 +220,15 @@ fn lease(update: &OneItem) -> Detail {
     }
 }
 
+impl Outcome {
+    /// Whether prices were stored.
+    pub(super) fn stores_prices(&self) -> bool {
+        self.events
+            .iter()
+            .any(|event| matches!(event, Event::PriceWrite { .. }))
+    }
+}
+
 impl Call {
     /// Reads the answer to this request. `done_us` is when it came.
     pub(super) fn answer(&self, status: u16, body: &[u8], done_us: u64) -> Outcome {
@@ -243,6 +254,7 @@ impl Call {
             status: seen.status,
             rcu: outcome.rcu,
             wcu: outcome.wcu,
+            faults: seen.faults,
         }));
         outcome.events.into_iter().for_each(emit);
     }

@@ -151,6 +151,8 @@ impl Seen {
             | Event::Store(_)
             | Event::Admission { .. }
             | Event::PriceRead { .. }
+            | Event::Fault { .. }
+            | Event::Started { .. }
             | Event::ScheduleFired { .. }
             | Event::ScheduleSkipped { .. }
             | Event::UpdateEnded { .. }

@@ -14,11 +14,13 @@
 mod api;
 mod asking;
 mod emf;
+mod incidents;
 mod models;
 mod parts;
 mod plant;
 mod pulse;
 mod rng;
+mod table;
 mod updates;
 mod upstream;
 mod warnings;
@@ -31,33 +33,37 @@ use std::{
 };
 
 use scenarios::{
-    format::{Override, Scenario},
+    format::{
+        Override, Scenario,
+        model::{Fault, Target},
+    },
     suites,
     within::{self, Carry, WithinPlan},
 };
-use service::{App, config::Config, http::router, rng::Rng, store::Store};
+use service::{App, coingecko::upstream::Upstream, config::Config, http::router, rng::Rng};
 use tokio::sync::watch;
 
 use self::{
-    api::{Instances, NextFiring},
+    api::{Instance, Instances, NextFiring},
     emf::RecordedEmf,
+    incidents::Victims,
     models::Models,
     parts::Parts,
     rng::SeededRng,
+    table::Table,
     updates::Updater,
     upstream::Desk,
 };
 use crate::{
     clock::RunClock,
-    latency::Modelled,
+    incidents::{UpdateKills, incidents},
     record::{Recorder, Recording, Timing, event::Event},
     schedule::Schedule,
     seed::Seed,
-    store::{front::Emit, inproc::InProcessStore, memory::MemoryStore, table},
     world::{
         Ended, WorldError, environment, keys,
         load::ANSWER_TIMEOUT,
-        stack::{engine, recording_setup, stored_keys, symbols},
+        stack::{engine, recording_setup, symbols},
     },
 };
 
@@ -191,6 +197,7 @@ struct World<'a> {
     pulse: Pulse,
     instances: Arc<Instances>,
     updater: Updater,
+    table: Table,
     /// By load.
     keys: Vec<Vec<String>>,
 }
@@ -218,7 +225,9 @@ impl<'a> World<'a> {
             coingecko,
             service,
         } = Models::of(scenario, spec.seed);
-        let mut store = store(spec, clock, &recorder, store_latency, &keys)?;
+        let (midway, killed) =
+            incidents::update_killer(UpdateKills::of(&scenario.faults), clock, recorder.clone());
+        let table = Table::open(spec, clock, &recorder, store_latency, &keys, midway)?;
         let mut upstream = upstream::upstream(Arc::new(Desk {
             engine,
             clock,
@@ -227,27 +236,32 @@ impl<'a> World<'a> {
         }));
         let mut config = spec.broken_config.as_ref().unwrap_or(&spec.config).clone();
         if let Some(plant) = spec.plant {
-            (config, store, upstream) = (
-                plant.config(&config),
-                plant.store(store),
-                plant.upstream(upstream),
-            );
+            (config, upstream) = (plant.config(&config), plant.upstream(upstream));
         }
         let next_firing = NextFiring::new();
-        let instance = |index: u32| {
-            let process = format!("api-{index}");
-            let emf = RecordedEmf::new("api", clock, recorder.clone());
-            router(Arc::new(App::new(
-                config.clone(),
-                Arc::new(clock),
-                Arc::clone(&store),
-                upstream.clone(),
-                spec.rng(&process),
-                Arc::new(emf),
-            )))
+        let parts = ProcessParts {
+            config,
+            spec: spec.clone(),
+            clock,
+            table: table.clone(),
+            upstream,
+            recorder: recorder.clone(),
         };
+        let of_instance = parts.clone();
+        let make = move |index: u32, starts: u64| {
+            let process = match starts {
+                0 => format!("api-{index}"),
+                again => format!("api-{index}#{again}"),
+            };
+            router(Arc::new(of_instance.app("api", &process)))
+        };
+        let is_service = |fault: &Fault| fault.target() == Target::Service;
         let instances = Instances {
-            routers: (0..scenario.stack.instances).map(instance).collect(),
+            instances: (0..scenario.stack.instances)
+                .map(|index| Instance::new(make(index, 0)))
+                .collect(),
+            are_mortal: scenario.faults.iter().any(is_service),
+            make: Box::new(make),
             clock,
             service_time: service,
             next_firing: next_firing.clone(),
@@ -255,12 +269,8 @@ impl<'a> World<'a> {
             count: AtomicU64::new(0),
         };
         let updater = Updater {
-            config: config.clone(),
-            spec: spec.clone(),
-            clock,
-            store: Arc::clone(&store),
-            upstream: upstream.clone(),
-            recorder: recorder.clone(),
+            parts,
+            killed,
             next_firing,
             pulse: pulse.clone(),
         };
@@ -271,6 +281,7 @@ impl<'a> World<'a> {
             pulse,
             instances: Arc::new(instances),
             updater,
+            table,
             keys,
         })
     }
@@ -281,13 +292,24 @@ impl<'a> World<'a> {
         let schedule = Schedule::of(&scenario.stack, self.spec.seed);
         let occasions = schedule.occasions(&scenario.faults, self.spec.seed, scenario.duration);
         let mut parts = Parts::default();
+        // Faults change before anything else happens at the same instant.
+        let incidents = incidents(&scenario.faults, scenario.stack.instances);
+        if !incidents.is_empty() {
+            let victims = Victims {
+                clock: self.clock,
+                recorder: self.recorder.clone(),
+                instances: Arc::clone(&self.instances),
+                table: self.table.clone(),
+            };
+            parts.begin("the incidents".to_owned(), victims.suffer(incidents));
+        }
         // First the schedule, so that it fires before users act at the same instant.
         parts.begin("the schedule".to_owned(), self.updater.clone().fire(occasions));
         for (index, load) in scenario.loads.iter().enumerate() {
             parts.begin(format!("load `{}`", load.name), self.load(index, stop.clone()));
         }
         // An update that began just before the end may hold its lease that long.
-        let last = ANSWER_TIMEOUT.max(self.updater.config.update_lease());
+        let last = ANSWER_TIMEOUT.max(self.updater.parts.config.update_lease());
         let played = async {
             parts.end(end, last + DRAIN, &self.pulse).await?;
             tokio::time::sleep_until(end).await;
@@ -344,32 +366,31 @@ impl<'a> World<'a> {
     }
 }
 
-/// The table with the keys of all loads.
-fn store(
-    spec: &VirtualSpec,
+/// What a process of the service is made of.
+#[derive(Clone, Debug)]
+struct ProcessParts {
+    config: Config,
+    spec: VirtualSpec,
     clock: RunClock,
-    recorder: &Recorder,
-    latency: Modelled,
-    keys: &[Vec<String>],
-) -> Result<Arc<dyn Store>, WorldError> {
-    let enabled = stored_keys(&spec.scenario, spec.seed, keys);
-    let created_ms = spec.scenario.start.as_millisecond();
-    let recorder = recorder.clone();
-    let emit: Emit = Arc::new(move |event| recorder.record_for(asking::asker(&clock), event));
-    match spec.store {
-        StoreKind::Memory => {
-            let store = MemoryStore::new(clock, latency, emit);
-            store.seed_keys(&enabled, created_ms);
-            Ok(Arc::new(store))
-        }
-        StoreKind::Embedded => {
-            let unusable = |error: &dyn std::error::Error| WorldError::Store(error.to_string());
-            let seed = spec.seed.child("sdk");
-            let store = InProcessStore::open(environment::TABLE, clock, latency, emit, seed)
-                .map_err(|error| unusable(&error))?;
-            table::seed_keys(store.database(), environment::TABLE, &enabled, created_ms)
-                .map_err(|error| unusable(&error))?;
-            Ok(Arc::new(store.service_store(&spec.config)))
-        }
+    table: Table,
+    upstream: Upstream,
+    recorder: Recorder,
+}
+
+impl ProcessParts {
+    /// A process of this name; `service` is what its documents say it is.
+    fn app(&self, service: &'static str, process: &str) -> App {
+        let store = self.table.of(process);
+        App::new(
+            self.config.clone(),
+            Arc::new(self.clock),
+            match self.spec.plant {
+                Some(plant) => plant.store(store),
+                None => store,
+            },
+            self.upstream.clone(),
+            self.spec.rng(process),
+            Arc::new(RecordedEmf::new(service, self.clock, self.recorder.clone())),
+        )
     }
 }

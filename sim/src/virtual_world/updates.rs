@@ -1,28 +1,18 @@
 //! The schedule at work in virtual time: each firing runs one update in an `App` of its own, as each starts a
 //! process of its own on the real clock.
 
-use std::sync::Arc;
+use service::serve;
+use tokio::{sync::watch, task::JoinSet};
 
-use service::{App, coingecko::upstream::Upstream, config::Config, serve, store::Store};
-use tokio::task::JoinSet;
-
-use super::{Pulse, VirtualSpec, api::NextFiring, emf::RecordedEmf};
-use crate::{
-    clock::RunClock,
-    record::{Recorder, event::Event},
-    schedule::Occasion,
-    world::WorldError,
-};
+use super::{ProcessParts, Pulse, api::NextFiring};
+use crate::{record::event::Event, schedule::Occasion, world::WorldError};
 
 /// What every update is started with.
 #[derive(Clone, Debug)]
 pub(super) struct Updater {
-    pub(super) config: Config,
-    pub(super) spec: VirtualSpec,
-    pub(super) clock: RunClock,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) upstream: Upstream,
-    pub(super) recorder: Recorder,
+    pub(super) parts: ProcessParts,
+    /// Counts the updates that are killed midway.
+    pub(super) killed: watch::Receiver<u64>,
     pub(super) next_firing: NextFiring,
     pub(super) pulse: Pulse,
 }
@@ -45,14 +35,17 @@ impl Updater {
         let no_more = NoMore(self.next_firing.clone());
         let mut running = JoinSet::new();
         for occasion in occasions {
-            self.next_firing.set(self.clock.at_us_of_wall(occasion.at));
-            tokio::time::sleep_until(self.clock.instant_of_wall(occasion.at)).await;
-            let (at_us, faults) = (self.clock.now_us(), occasion.faults);
+            self.next_firing.set(self.parts.clock.at_us_of_wall(occasion.at));
+            tokio::time::sleep_until(self.parts.clock.instant_of_wall(occasion.at)).await;
+            let (at_us, faults) = (self.parts.clock.now_us(), occasion.faults);
             let Some(index) = occasion.index else {
-                self.recorder.record(Event::ScheduleSkipped { at_us, faults });
+                self.parts
+                    .recorder
+                    .record(Event::ScheduleSkipped { at_us, faults });
                 continue;
             };
-            self.recorder
+            self.parts
+                .recorder
                 .record(Event::ScheduleFired { at_us, index, faults });
             running.spawn(self.clone().update(index));
             while let Some(ended) = running.try_join_next() {
@@ -66,24 +59,22 @@ impl Updater {
         Ok(())
     }
 
-    async fn update(self, index: u32) {
+    async fn update(mut self, index: u32) {
         let pulse = self.pulse;
         let _running = pulse.update();
         let process = format!("update-{index}");
-        let emf = RecordedEmf::new("update", self.clock, self.recorder.clone());
-        let app = App::new(
-            self.config,
-            Arc::new(self.clock),
-            self.store,
-            self.upstream,
-            self.spec.rng(&process),
-            Arc::new(emf),
-        );
-        let ended = serve::invoke_update(&app, None, &process).await;
-        self.recorder.record(Event::UpdateEnded {
-            at_us: self.clock.now_us(),
+        let app = self.parts.app("update", &process);
+        self.killed.mark_unchanged();
+        let ok = tokio::select! {
+            biased;
+            // Where nobody kills updates there is no sender, and this is out.
+            Ok(()) = self.killed.changed() => false,
+            ended = serve::invoke_update(&app, None, &process) => ended.is_ok(),
+        };
+        self.parts.recorder.record(Event::UpdateEnded {
+            at_us: self.parts.clock.now_us(),
             index,
-            ok: ended.is_ok(),
+            ok,
         });
     }
 }

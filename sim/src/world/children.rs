@@ -232,7 +232,14 @@ impl Child {
         (self.ended().await, Killed::Yes)
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
+    /// Kills the process (SIGKILL) and waits until it has ended and all of its output has been read.
+    pub async fn kill(self) -> ExitStatus {
+        self.kill.notify_one();
+        self.ended().await
+    }
+
+    /// Sends the process a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.pid)
             .ok()
             .and_then(rustix::process::Pid::from_raw);

@@ -12,6 +12,7 @@ pub mod attempts;
 pub mod children;
 pub mod compress;
 pub mod environment;
+mod incidents;
 pub mod instances;
 pub mod keys;
 pub mod load;
@@ -25,19 +26,27 @@ pub mod usage;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::future::{join_all, select_all, try_join_all};
 use scenarios::format::Scenario;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use crate::{
+    incidents::incidents,
     record::{Recorder, event::Event},
     schedule::{Occasion, Schedule},
     world::{
         children::{ChildError, Death, Killed},
+        incidents::Victims,
         instances::Instance,
         siblings::SiblingError,
         stack::Stack,
@@ -266,11 +275,26 @@ impl World {
             loads,
             updates,
             requests,
+            backing,
             ..
         } = stack;
         let end = clock.instant_of_wall(scenario.duration);
-        let deaths = select_all(instances.iter().map(|instance| Box::pin(instance.died())));
         let samples = sample(pids(instances), recorder.clone());
+        let (orders, attending): (Vec<_>, Vec<_>) = instances
+            .iter_mut()
+            .map(|instance| {
+                let (orders, ordered) = mpsc::unbounded_channel();
+                (orders, Box::pin(instance.attend(ordered)))
+            })
+            .unzip();
+        let incidents = Victims {
+            clock: *clock,
+            recorder: recorder.clone(),
+            instances: orders,
+            backing,
+        }
+        .suffer(incidents(&scenario.faults, scenario.stack.instances));
+        let deaths = select_all(attending);
         let ticks = async {
             loop {
                 tokio::time::sleep(TICK_EVERY).await;
@@ -297,12 +321,12 @@ impl World {
                 tokio::time::sleep_until(end).await;
                 Ok(())
             };
-            tokio::try_join!(loads, time, updates).map(drop)
+            tokio::try_join!(loads, time, updates, incidents).map(drop)
         };
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => Ended::Interrupted,
-            (death, ..) = deaths => Ended::Failed(WorldError::Died(death)),
+            (error, ..) = deaths => Ended::Failed(error),
             result = played => match result {
                 Ok(()) => Ended::Complete,
                 Err(error) => Ended::Failed(error),
@@ -330,7 +354,7 @@ impl World {
         updates.stop().await;
         record_usage(&pids(&instances), &recorder);
         let instances = join_all(instances.into_iter().map(|instance| async {
-            let name = instance.name().to_owned();
+            let name = instance.name();
             (name, instance.stop(STOP_WITHIN).await)
         }))
         .await;
@@ -343,24 +367,29 @@ impl World {
     }
 }
 
-fn pids(instances: &[Instance]) -> Vec<(String, u32)> {
+/// The name of each, and its process id at any time.
+type Pids = Vec<(String, Arc<AtomicU32>)>;
+
+fn pids(instances: &[Instance]) -> Pids {
     instances
         .iter()
-        .map(|instance| (instance.name().to_owned(), instance.pid()))
+        .map(|instance| (instance.name(), instance.pid()))
         .collect()
 }
 
 /// Samples for as long as it is polled.
-async fn sample(processes: Vec<(String, u32)>, recorder: Recorder) {
+async fn sample(processes: Pids, recorder: Recorder) {
     loop {
         record_usage(&processes, &recorder);
         tokio::time::sleep(SAMPLE_EVERY).await;
     }
 }
 
-fn record_usage(processes: &[(String, u32)], recorder: &Recorder) {
+fn record_usage(processes: &Pids, recorder: &Recorder) {
     for (process, pid) in processes {
-        if let Some(usage) = usage::Usage::of(*pid) {
+        let pid = pid.load(Ordering::Relaxed);
+        // Between two lives there is no process.
+        if let Some(usage) = (pid != 0).then(|| usage::Usage::of(pid)).flatten() {
             recorder.record(Event::Memory {
                 process: process.clone(),
                 peak_rss: usage.peak_rss,

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::try_join_all;
+use futures_util::{FutureExt, future::try_join_all};
 use scenarios::{
     format::{Scenario, model::Target},
     wire::LoadPlan,
@@ -18,23 +18,26 @@ use crate::{
     clock::RunClock,
     coingecko::{Engine, EngineConfig, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount},
     faults::{Timeline, Touches},
+    incidents::UpdateKills,
     record::{Recorder, RecordingSetup, Timing, View, Witness, event::Event},
     seed::Seed,
     store::{
         cost::FrontCost,
         embedded::EmbeddedStore,
-        front::{FrontSabotage, StoreFront},
+        faults::StoreFaults,
+        front::{FrontRules, FrontSabotage, StoreFront},
+        midway::Midway,
         table,
     },
     world::{
         WorldError,
         attempts::Unseen,
         environment::{self, Endpoints},
-        instances::Instance,
+        instances::{Instance, Recipe},
         keys,
         load::{ANSWER_TIMEOUT, LoadChild},
         siblings::Siblings,
-        updates::{Updater, Updates},
+        updates::{Killer, Updater, Updates},
     },
 };
 
@@ -93,7 +96,7 @@ pub(super) struct Backing {
     ready: Duration,
     engine: Arc<Engine>,
     coingecko: MountedCoinGecko,
-    front: StoreFront,
+    pub(super) front: StoreFront,
     store: EmbeddedStore,
 }
 
@@ -156,11 +159,17 @@ impl Stack {
         )
         .await
         .map_err(|error| WorldError::CoinGecko(error.to_string()))?;
+        let killer = Killer::default();
+        let rules = FrontRules {
+            sabotage: spec.sabotage,
+            faults: StoreFaults::of(&scenario.faults, spec.seed, clock),
+            midway: killed_midway(UpdateKills::of(&scenario.faults), clock, &recorder, &killer),
+        };
         let front = StoreFront::start(
             store.url(),
             clock,
             Arc::new(move |event| emit.record(event)),
-            spec.sabotage,
+            rules,
         )
         .await
         .map_err(|error| WorldError::Store(error.to_string()))?;
@@ -175,11 +184,15 @@ impl Stack {
             clock,
             recorder: recorder.clone(),
         };
-        let instances = try_join_all(
-            (0..scenario.stack.instances)
-                .map(|index| Instance::start(index, &spec.siblings, env.clone(), clock, unseen.clone())),
-        )
-        .await?;
+        let recipe = Recipe {
+            siblings: spec.siblings.clone(),
+            env: env.clone(),
+            clock,
+            unseen: unseen.clone(),
+        };
+        let instances =
+            try_join_all((0..scenario.stack.instances).map(|index| Instance::start(index, recipe.clone())))
+                .await?;
         let ready = begun.elapsed();
         let requests = Arc::new(AtomicU64::new(0));
         let loads = start_loads(spec, &clock, &instances, keys, &recorder, &requests).await?;
@@ -206,7 +219,7 @@ impl Stack {
             ready,
             instances,
             loads,
-            updates: Updates::new(updater),
+            updates: Updates::new(updater, killer),
             backing,
         })
     }
@@ -223,7 +236,35 @@ impl Stack {
     }
 }
 
+/// Kills updates that are midway, when a fault says so.
+fn killed_midway(kills: UpdateKills, clock: RunClock, recorder: &Recorder, killer: &Killer) -> Midway {
+    if kills.is_empty() {
+        return Midway::default();
+    }
+    let (recorder, killer) = (recorder.clone(), killer.clone());
+    Midway::new(Arc::new(move || {
+        let at_us = clock.now_us();
+        let Some(fault) = kills.at(clock.wall_since_start(at_us)) else {
+            return std::future::ready(()).boxed();
+        };
+        recorder.record(Event::Fault { at_us, fault });
+        killer.clone().kill().boxed()
+    }))
+}
+
 impl Backing {
+    /// Kills the store's process.
+    pub(super) async fn halt(&mut self) -> Result<(), WorldError> {
+        self.front.set_reachable(false);
+        Ok(())
+    }
+
+    /// Starts the store's process again with what it kept.
+    pub(super) async fn resume(&mut self) -> Result<(), WorldError> {
+        self.front.set_reachable(true);
+        Ok(())
+    }
+
     /// Stops all of it, when nobody talks to it any more.
     pub(super) async fn stop(self) -> Remains {
         let Self {

@@ -1,6 +1,6 @@
 //! The schedule at work: one price update process for each firing, whatever faults make of the firings.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, process::ExitStatus, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
@@ -12,7 +12,6 @@ use crate::{
         WorldError,
         attempts::Unseen,
         children::{Child, ChildSpec},
-        load::first_of,
         logs::{self, Line, Origin},
         siblings::{Binary, Siblings},
     },
@@ -42,16 +41,38 @@ pub struct Updates {
     updater: Updater,
     running: JoinSet<Result<(), WorldError>>,
     end_now: watch::Sender<bool>,
+    killer: Killer,
+}
+
+/// Kills the updates that are running.
+#[derive(Clone, Debug, Default)]
+pub struct Killer {
+    orders: Arc<watch::Sender<u64>>,
+    deaths: Arc<watch::Sender<u64>>,
+}
+
+/// How long a killed process may take to be gone, real time.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+
+impl Killer {
+    /// Kills those that are running; returns when one is gone.
+    pub async fn kill(self) {
+        let mut deaths = self.deaths.subscribe();
+        self.orders.send_modify(|orders| *orders += 1);
+        // None may be running, or the last one may have ended by itself.
+        let _ = tokio::time::timeout(GONE_WITHIN, deaths.changed()).await;
+    }
 }
 
 impl Updates {
     /// No update is running yet.
     #[must_use]
-    pub fn new(updater: Updater) -> Self {
+    pub fn new(updater: Updater, killer: Killer) -> Self {
         Self {
             updater,
             running: JoinSet::new(),
             end_now: watch::Sender::new(false),
+            killer,
         }
     }
 
@@ -77,7 +98,10 @@ impl Updates {
             self.updater
                 .recorder
                 .record(Event::ScheduleFired { at_us, index, faults });
-            let one = self.updater.clone().update(index, self.end_now.subscribe());
+            let one = self
+                .updater
+                .clone()
+                .update(index, self.end_now.subscribe(), self.killer.clone());
             self.running.spawn(one);
         }
         self.finish().await
@@ -108,7 +132,13 @@ impl Updates {
 
 impl Updater {
     /// One update, from its start to its end.
-    async fn update(self, index: u32, mut end_now: watch::Receiver<bool>) -> Result<(), WorldError> {
+    async fn update(
+        self,
+        index: u32,
+        mut end_now: watch::Receiver<bool>,
+        killer: Killer,
+    ) -> Result<(), WorldError> {
+        let mut orders = killer.orders.subscribe();
         let Self {
             siblings,
             env,
@@ -140,24 +170,43 @@ impl Updater {
             keep
         };
         let child = Child::spawn(spec, on_line).await?;
-        let ended = async { Some(child.ended().await) };
-        let told = async {
+        let ended = tokio::select! {
+            biased;
             // Without a sender the run is over, too.
-            let _ = end_now.wait_for(|now| *now).await;
-            None
+            _ = end_now.wait_for(|now| *now) => Ended::Told,
+            // The killer lives as long as this.
+            _ = orders.changed() => Ended::Killed,
+            status = child.ended() => Ended::ByItself(status),
         };
-        let Some(status) = first_of(ended, told).await else {
-            child.stop(END_WITHIN).await;
-            return Ok(());
+        let ok = match ended {
+            Ended::Told => {
+                child.stop(END_WITHIN).await;
+                return Ok(());
+            }
+            Ended::Killed => {
+                child.kill().await;
+                killer.deaths.send_modify(|deaths| *deaths += 1);
+                false
+            }
+            Ended::ByItself(status) if status.code().is_none() => {
+                return Err(WorldError::Died(child.death(status)));
+            }
+            Ended::ByItself(status) => status.success(),
         };
-        if status.code().is_none() {
-            return Err(WorldError::Died(child.death(status)));
-        }
         recorder.record(Event::UpdateEnded {
             at_us: clock.now_us(),
             index,
-            ok: status.success(),
+            ok,
         });
         Ok(())
     }
+}
+
+/// How an update came to its end.
+enum Ended {
+    /// Because the run is over.
+    Told,
+    /// Killed on purpose.
+    Killed,
+    ByItself(ExitStatus),
 }
