@@ -100,6 +100,7 @@ pub(super) async fn store(
     .map_err(|error| unusable(&error))?;
     let endpoints = Endpoints {
         store: front.url(),
+        table: TABLE,
         coingecko: NOWHERE,
     };
     let client = DynamoStore::new(&config(scenario, endpoints, &clock)?, Arc::new(clock));
@@ -149,6 +150,7 @@ pub(super) async fn coingecko(
     let url = fake.url();
     let endpoints = Endpoints {
         store: NOWHERE,
+        table: TABLE,
         coingecko: &url,
     };
     let config = config(scenario, endpoints, &clock)?;

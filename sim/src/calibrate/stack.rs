@@ -15,7 +15,7 @@ use super::{measure::CalibrateError, seen::Seen};
 use crate::{
     record::Witness,
     seed::Seed,
-    store::front::FrontSabotage,
+    store::{backend::StoreSpec, front::FrontSabotage},
     world::{Ended, World, WorldError, WorldSpec, environment::effective, siblings::Siblings},
 };
 
@@ -64,6 +64,7 @@ pub(super) async fn play(
         siblings: siblings.clone(),
         env: BTreeMap::new(),
         config,
+        store: StoreSpec::default(),
         sabotage: FrontSabotage::default(),
         witness: Some(Witness::new(see)),
     };

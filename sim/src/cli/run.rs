@@ -18,7 +18,7 @@ use crate::{
         together,
     },
     report::{self, Entry, Provenance, Style},
-    store::front::FrontSabotage,
+    store::{backend::StoreSpec, front::FrontSabotage},
     virtual_world::{self, Pulse, StoreKind, VirtualSpec},
     world::{Ended, Tick, World, WorldSpec, siblings::Siblings},
 };
@@ -345,6 +345,7 @@ impl Session {
             siblings: self.siblings.clone()?,
             env: play.env.clone(),
             config: play.config.clone(),
+            store: StoreSpec::default(),
             sabotage: FrontSabotage { drop_lease_condition },
             witness: None,
         })

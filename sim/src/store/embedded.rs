@@ -1,8 +1,9 @@
-//! A DynamoDB emulator inside this process: `dynoxide-rs` in memory behind its own HTTP server.
+//! A DynamoDB emulator inside this process: `dynoxide-rs`, in memory or in a file, behind its own HTTP server.
 
 use std::{
     fmt, io,
     net::{Ipv4Addr, TcpListener},
+    path::Path,
     thread::{self, JoinHandle},
 };
 
@@ -18,6 +19,14 @@ pub enum EmbeddedError {
     /// Its `SQLite` could not be opened.
     #[error("cannot open the embedded DynamoDB in memory: {0}")]
     Open(String),
+    /// The same, in a file.
+    #[error("cannot open the embedded DynamoDB in {file}: {reason}")]
+    OpenFile {
+        /// The file.
+        file: String,
+        /// Why.
+        reason: String,
+    },
     /// The operating system gave it no port on the loopback interface.
     #[error("cannot listen on 127.0.0.1 for the embedded DynamoDB: {0}")]
     Listen(#[source] io::Error),
@@ -46,7 +55,23 @@ impl EmbeddedStore {
     /// When it gets no memory database, port or thread.
     pub fn start() -> Result<Self, EmbeddedError> {
         let database = Database::memory().map_err(|error| EmbeddedError::Open(error.to_string()))?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(EmbeddedError::Listen)?;
+        Self::serve(database, listen()?)
+    }
+
+    /// Starts an emulator over the database in `file`, which is made if there is none; it answers on `listener`.
+    ///
+    /// # Errors
+    /// When the file is no database, or there is no thread.
+    pub fn open(file: &Path, listener: TcpListener) -> Result<Self, EmbeddedError> {
+        let shown = file.display().to_string();
+        let database = Database::new(&shown).map_err(|error| EmbeddedError::OpenFile {
+            file: shown,
+            reason: error.to_string(),
+        })?;
+        Self::serve(database, listener)
+    }
+
+    fn serve(database: Database, listener: TcpListener) -> Result<Self, EmbeddedError> {
         listener.set_nonblocking(true).map_err(EmbeddedError::Listen)?;
         let url = format!("http://{}", listener.local_addr().map_err(EmbeddedError::Listen)?);
         let runtime = Builder::new_current_thread()
@@ -57,7 +82,7 @@ impl EmbeddedStore {
         let served = database.clone();
         let thread = thread::Builder::new()
             .name("embedded-dynamodb".to_owned())
-            .spawn(move || serve(&runtime, listener, served, stopped))
+            .spawn(move || answer(&runtime, listener, served, stopped))
             .map_err(EmbeddedError::Thread)?;
         Ok(Self {
             url,
@@ -80,9 +105,17 @@ impl EmbeddedStore {
     }
 }
 
+/// A free port of the loopback interface.
+///
+/// # Errors
+/// When the operating system has none.
+pub fn listen() -> Result<TcpListener, EmbeddedError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(EmbeddedError::Listen)
+}
+
 /// Serves until `stopped`. Requests run inside the event loop without yielding, so none is cut half-way; the
 /// connections that are left end with the runtime.
-fn serve(runtime: &Runtime, listener: TcpListener, database: Database, stopped: oneshot::Receiver<()>) {
+fn answer(runtime: &Runtime, listener: TcpListener, database: Database, stopped: oneshot::Receiver<()>) {
     runtime.block_on(async move {
         // Fails only without an event loop, and this is inside one.
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {

@@ -2,12 +2,13 @@
 //! contract.
 //!
 //! ```text
-//! real time     service ──HTTP──▶ StoreFront ──HTTP──▶ EmbeddedStore (or any other DynamoDB endpoint)
+//! real time     service ──HTTP──▶ StoreFront ──HTTP──▶ Backend: EmbeddedStore or another DynamoDB endpoint
 //! virtual time  service ──trait Store──▶ MemoryStore
 //!               service ──trait Store──▶ DynamoStore, the SDK ──bytes──▶ InProcessStore
 //!                       each of them └─▶ Event::{Store, Admission, Lease, PriceRead, PriceWrite}
 //! ```
 
+pub mod backend;
 pub mod cost;
 pub mod embedded;
 pub mod expiry;

@@ -7,14 +7,16 @@ use service::config::{Config, ConfigError};
 
 use crate::{clock::RunClock, coingecko::limits::service_env};
 
-/// The table of a simulated stack.
-pub const TABLE: &str = "crypto-watch";
+/// The table of a stack whose store is ours alone.
+pub const TABLE: &str = crate::store::backend::TABLE;
 
 /// Where a stack's parts listen.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoints<'a> {
     /// The store front, `http://127.0.0.1:PORT`.
     pub store: &'a str,
+    /// The store's table.
+    pub table: &'a str,
     /// The fake CoinGecko with its base path, `http://127.0.0.1:PORT/api/v3`.
     pub coingecko: &'a str,
 }
@@ -50,6 +52,7 @@ pub fn on_stack(
     overrides: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
     let mut env = of_stack(stack);
+    env.insert("DYNAMODB_TABLE_NAME".to_owned(), endpoints.table.to_owned());
     env.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoints.store.to_owned());
     env.insert("EXTERNAL_API_URL".to_owned(), endpoints.coingecko.to_owned());
     env.insert("CLOCK".to_owned(), clock.env());
@@ -116,6 +119,7 @@ fn nowhere(stack: &Stack, overrides: &BTreeMap<String, String>) -> BTreeMap<Stri
     let clock = RunClock::starting_in(Duration::ZERO, 0, 1.0);
     let endpoints = Endpoints {
         store: "http://127.0.0.1:1",
+        table: TABLE,
         coingecko: "http://127.0.0.1:1/api/v3",
     };
     on_stack(stack, endpoints, &clock, overrides)

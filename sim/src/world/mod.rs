@@ -2,7 +2,7 @@
 //! built from one scenario and one seed, played, and taken down again.
 //!
 //! ```text
-//! users (load generators) ──▶ api-0 … api-n ──▶ store front ──▶ embedded DynamoDB
+//! users (load generators) ──▶ api-0 … api-n ──▶ store front ──▶ store
 //!                      schedule ──▶ update-k ──▶     │
 //!                                     └──────────▶ fake CoinGecko (faults)
 //! ```
@@ -44,6 +44,7 @@ use crate::{
     incidents::incidents,
     record::{Recorder, event::Event},
     schedule::{Occasion, Schedule},
+    store::backend::BackendError,
     world::{
         children::{ChildError, Death, Killed},
         incidents::Victims,
@@ -102,8 +103,8 @@ pub enum WorldError {
     /// Users were still waiting long after the end.
     #[error("the load did not end within {0:?} after the scenario's end")]
     LoadStuck(Duration),
-    /// The embedded DynamoDB could not be started or prepared.
-    #[error("the embedded DynamoDB is not usable: {0}")]
+    /// The store could not be started or prepared.
+    #[error("the store is not usable: {0}")]
     Store(String),
     /// The fake CoinGecko could not be started.
     #[error("the fake CoinGecko is not usable: {0}")]
@@ -145,6 +146,12 @@ pub enum WorldError {
     /// A defect of the harness.
     #[error("the harness has a defect: {0}")]
     Internal(String),
+}
+
+impl From<BackendError> for WorldError {
+    fn from(error: BackendError) -> Self {
+        Self::Store(error.to_string())
+    }
 }
 
 fn so_many(count: u64, what: &str) -> String {

@@ -22,8 +22,8 @@ use crate::{
     record::{Recorder, RecordingSetup, Timing, View, Witness, event::Event},
     seed::Seed,
     store::{
+        backend::{Backend, BackendError, Contents, StoreAbout, StoreSpec},
         cost::FrontCost,
-        embedded::EmbeddedStore,
         faults::StoreFaults,
         front::{FrontRules, FrontSabotage, StoreFront},
         midway::Midway,
@@ -65,6 +65,8 @@ pub struct WorldSpec {
     pub env: BTreeMap<String, String>,
     /// The configuration that the service makes of all that.
     pub config: Config,
+    /// What it is played on.
+    pub store: StoreSpec,
     /// What the store front breaks on purpose.
     pub sabotage: FrontSabotage,
     /// Who watches beside the recorder.
@@ -97,7 +99,7 @@ pub(super) struct Backing {
     engine: Arc<Engine>,
     coingecko: MountedCoinGecko,
     pub(super) front: StoreFront,
-    store: EmbeddedStore,
+    pub(super) store: Backend,
 }
 
 /// What a world that was taken down leaves behind.
@@ -113,13 +115,17 @@ pub struct Remains {
     pub touches: Vec<Touches>,
     /// What the store front cost.
     pub front: FrontCost,
+    /// What the store was.
+    pub store: StoreAbout,
+    /// What of the store could not be removed.
+    pub left: Option<BackendError>,
     /// From the first part's start to the last instance's first answer, real time.
     pub ready: Duration,
 }
 
 /// What is made before the clock is: it takes the longest, and knows no time.
 struct Foundation {
-    store: EmbeddedStore,
+    store: Backend,
     /// By load.
     keys: Vec<Vec<String>>,
 }
@@ -142,7 +148,7 @@ impl Stack {
 
     async fn start_within(spec: &WorldSpec, lead: Duration) -> Result<Self, WorldError> {
         let begun = Instant::now();
-        let Foundation { store, keys } = Foundation::lay(spec)?;
+        let Foundation { store, keys } = Foundation::lay(spec).await?;
         let scenario = &spec.scenario;
         let start_ms = scenario.start.as_millisecond();
         let clock = RunClock::starting_in(lead, start_ms, f64::from(spec.speed));
@@ -176,6 +182,7 @@ impl Stack {
         let url = coingecko.url();
         let endpoints = Endpoints {
             store: front.url(),
+            table: store.table(),
             coingecko: &url,
         };
         let env = environment::on_stack(&scenario.stack, endpoints, &clock, &spec.env);
@@ -232,7 +239,7 @@ impl Stack {
         for instance in self.instances {
             instance.stop(Duration::from_secs(1)).await;
         }
-        self.backing.front.stop().await;
+        self.backing.stop().await;
     }
 }
 
@@ -254,13 +261,20 @@ fn killed_midway(kills: UpdateKills, clock: RunClock, recorder: &Recorder, kille
 
 impl Backing {
     /// Kills the store's process.
+    ///
+    /// # Errors
+    /// Its data would be lost.
     pub(super) async fn halt(&mut self) -> Result<(), WorldError> {
         self.front.set_reachable(false);
-        Ok(())
+        Ok(self.store.halt().await?)
     }
 
     /// Starts the store's process again with what it kept.
+    ///
+    /// # Errors
+    /// It does not start.
     pub(super) async fn resume(&mut self) -> Result<(), WorldError> {
+        self.store.resume().await?;
         self.front.set_reachable(true);
         Ok(())
     }
@@ -278,34 +292,42 @@ impl Backing {
         } = self;
         coingecko.stop().await;
         let front = front.stop().await;
-        drop(store);
+        let about = store.about().clone();
+        let left = store.stop().await.err();
         Remains {
             clock,
             recorder,
             publication: engine.publication(),
             touches: engine.touches(),
             front,
+            store: about,
+            left,
             ready,
         }
     }
 }
 
 impl Foundation {
-    fn lay(spec: &WorldSpec) -> Result<Self, WorldError> {
-        let unusable = |error: &dyn std::error::Error| WorldError::Store(error.to_string());
-        let store = EmbeddedStore::start().map_err(|error| unusable(&error))?;
-        table::create(store.database(), environment::TABLE).map_err(|error| unusable(&error))?;
+    async fn lay(spec: &WorldSpec) -> Result<Self, WorldError> {
         let scenario = &spec.scenario;
         let keys: Vec<Vec<String>> = scenario
             .loads
             .iter()
             .map(|load| keys::secrets(spec.seed, &load.name, load.keys.count))
             .collect();
-        let stored = stored_keys(scenario, spec.seed, &keys);
-        let created_ms = scenario.start.as_millisecond();
-        table::seed_keys(store.database(), environment::TABLE, &stored, created_ms)
-            .map_err(|error| unusable(&error))?;
-        Ok(Self { store, keys })
+        let contents = Contents {
+            keys: stored_keys(scenario, spec.seed, &keys),
+            start_ms: scenario.start.as_millisecond(),
+        };
+        let store = Backend::start(&spec.store).await?;
+        match store.prepare(&contents).await {
+            Ok(()) => Ok(Self { store, keys }),
+            Err(error) => {
+                // What went wrong first is what is told.
+                let _ = store.stop().await;
+                Err(error.into())
+            }
+        }
     }
 }
 

@@ -1,0 +1,140 @@
+//! dynoxide within this process: in memory, or in a file that outlives a halt.
+
+use std::{net::TcpListener, path::PathBuf};
+
+use dynoxide::Database;
+use rustix::net::Shutdown;
+use tempfile::TempDir;
+
+use super::{BackendError, Disk, StoreAbout};
+use crate::store::embedded::{EmbeddedStore, listen};
+
+/// Connections that may wait to be accepted.
+const QUEUE: i32 = 1024;
+/// How many free ports are tried.
+const PORT_TRIES: usize = 3;
+
+/// What it is.
+pub(super) fn about(disk: Disk) -> StoreAbout {
+    StoreAbout {
+        name: "dynoxide".to_owned(),
+        version: Some(dynoxide::PRODUCT_VERSION.to_owned()),
+        how: match disk {
+            Disk::No => "embedded".to_owned(),
+            Disk::Yes => "embedded, on disk".to_owned(),
+        },
+    }
+}
+
+/// The embedded store.
+#[derive(Debug)]
+pub(super) struct Embedded {
+    url: String,
+    /// None while it is halted.
+    store: Option<EmbeddedStore>,
+    disk: Option<OnDisk>,
+}
+
+/// What stays while the store is halted.
+#[derive(Debug)]
+struct OnDisk {
+    /// A second handle of the port, so that nobody else gets it.
+    port: TcpListener,
+    folder: TempDir,
+}
+
+impl OnDisk {
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("dynoxide.db")
+    }
+
+    fn open(&self) -> Result<EmbeddedStore, BackendError> {
+        let listener = self.port.try_clone().map_err(of_the_port)?;
+        Ok(EmbeddedStore::open(&self.file(), listener)?)
+    }
+}
+
+impl Embedded {
+    /// Starts it; on disk in a temporary folder of its own.
+    pub(super) fn start(disk: Disk) -> Result<Self, BackendError> {
+        let (store, disk) = match disk {
+            Disk::No => (EmbeddedStore::start()?, None),
+            Disk::Yes => {
+                let folder = super::temporary_folder()?;
+                let disk = OnDisk {
+                    port: lasting_port()?,
+                    folder,
+                };
+                (disk.open()?, Some(disk))
+            }
+        };
+        Ok(Self {
+            url: store.url().to_owned(),
+            store: Some(store),
+            disk,
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn is_durable(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Where its data are.
+    #[cfg(test)]
+    pub(super) fn folder(&self) -> Option<&std::path::Path> {
+        self.disk.as_ref().map(|disk| disk.folder.path())
+    }
+
+    /// The database, to prepare it without HTTP.
+    pub(super) fn database(&self) -> Result<&Database, BackendError> {
+        let store = self.store.as_ref().ok_or(BackendError::Halted)?;
+        Ok(store.database())
+    }
+
+    /// Closes server and database. Whoever connects is refused.
+    pub(super) fn halt(&mut self) -> Result<(), BackendError> {
+        drop(self.store.take());
+        if let Some(disk) = &self.disk {
+            // On Linux this ends the listening and keeps the port.
+            rustix::net::shutdown(&disk.port, Shutdown::Read).map_err(|errno| of_the_port(errno.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Opens them again.
+    pub(super) fn resume(&mut self) -> Result<(), BackendError> {
+        if let (None, Some(disk)) = (&self.store, &self.disk) {
+            rustix::net::listen(&disk.port, QUEUE).map_err(|errno| of_the_port(errno.into()))?;
+            self.store = Some(disk.open()?);
+        }
+        Ok(())
+    }
+}
+
+/// A port that stays bound when listening ends: Linux gives up a port that it chose itself, so it is asked for by its
+/// number.
+fn lasting_port() -> Result<TcpListener, BackendError> {
+    let mut refused = None;
+    for _ in 0..PORT_TRIES {
+        let chosen = listen()?.local_addr().map_err(of_the_port)?;
+        match TcpListener::bind(chosen) {
+            Ok(listener) => return Ok(listener),
+            // Somebody was faster.
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(of_the_port(
+        refused.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into()),
+    ))
+}
+
+fn of_the_port(source: std::io::Error) -> BackendError {
+    BackendError::Io {
+        action: "keep the port of the embedded DynamoDB".to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,93 @@
+//! Stores that are ours: started, halted, resumed, gone.
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::*;
+
+fn contents() -> Contents {
+    Contents {
+        keys: vec![("secret".to_owned(), true)],
+        start_ms: 1_772_409_600_000,
+    }
+}
+
+fn spec(disk: Disk) -> StoreSpec {
+    StoreSpec {
+        disk,
+        ..StoreSpec::default()
+    }
+}
+
+/// Asks with a signature that nobody checks, on a connection of its own.
+async fn ask(url: &str, operation: &str, body: Value) -> std::io::Result<Value> {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await?;
+    let body = body.to_string();
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\
+         content-type: application/x-amz-json-1.0\r\nx-amz-target: DynamoDB_20120810.{operation}\r\n\
+         x-amz-date: 20260101T000000Z\r\nauthorization: AWS4-HMAC-SHA256 \
+         Credential=x/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=0\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    Ok(serde_json::from_str(body).expect("JSON"))
+}
+
+fn key(backend: &Backend) -> Value {
+    let id = table::key_id("secret");
+    json!({
+        "TableName": backend.table(),
+        "Key": { "PK": { "S": format!("APIKEY#{id}") }, "SK": { "S": "METADATA" } },
+    })
+}
+
+#[tokio::test]
+async fn what_is_on_disk_outlives_a_halt_and_is_gone_with_the_store() {
+    let mut backend = Backend::start(&spec(Disk::Yes)).await.expect("it starts");
+    backend.prepare(&contents()).await.expect("it is prepared");
+    assert!(backend.is_durable());
+    let url = backend.url().to_owned();
+    for _ in 0..3 {
+        backend.halt().await.expect("it halts");
+        let refused = ask(&url, "GetItem", key(&backend))
+            .await
+            .expect_err("nobody listens");
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        backend.resume().await.expect("it resumes");
+        assert_eq!(backend.url(), url);
+        let answer = ask(&url, "GetItem", key(&backend)).await.expect("it answers");
+        assert_eq!(answer["Item"]["enabled"]["BOOL"], true, "{answer}");
+    }
+    let Kind::Embedded(embedded) = &backend.kind;
+    let folder = embedded.folder().expect("it is on disk").to_owned();
+    assert!(folder.join("dynoxide.db").is_file());
+    backend.stop().await.expect("it stops");
+    assert!(!folder.exists(), "nothing is left behind");
+}
+
+#[tokio::test]
+async fn what_is_in_memory_is_not_halted() {
+    let mut backend = Backend::start(&spec(Disk::No)).await.expect("it starts");
+    backend.prepare(&contents()).await.expect("it is prepared");
+    assert!(!backend.is_durable());
+    let refused = backend.halt().await.expect_err("its data would be lost");
+    let version = dynoxide::PRODUCT_VERSION;
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "dynoxide {version} (embedded) keeps its data in memory, so that it cannot be restarted: all would be lost"
+        )
+    );
+    let answer = ask(backend.url(), "GetItem", key(&backend))
+        .await
+        .expect("it goes on");
+    assert_eq!(answer["Item"]["enabled"]["BOOL"], true, "{answer}");
+}
