@@ -1,5 +1,6 @@
 //! Where scenarios are played: the world, its fakes and faults, the recording, the judge, the reports.
 
+pub mod audit;
 pub mod calibrate;
 pub mod cli;
 pub mod clock;

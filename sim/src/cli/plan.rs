@@ -346,7 +346,7 @@ fn play(
     let scenario = found
         .parse(&overrides)
         .map_err(|problems| vec![problems.to_string()])?;
-    playable::check(&scenario, clock).map_err(|problems| vec![problems.to_string()])?;
+    playable::check(&scenario, clock, None).map_err(|problems| vec![problems.to_string()])?;
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
     let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
     let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;

@@ -102,7 +102,7 @@ fn replay(file: &str, stop: &watch::Receiver<bool>) -> Exit {
             return Exit::Usage;
         }
     };
-    if let Err(problems) = playable::check(&scenario, ClockKind::Virtual) {
+    if let Err(problems) = playable::check(&scenario, ClockKind::Virtual, Some("memory")) {
         printer::notice(&problems.to_string());
         return Exit::Usage;
     }

@@ -25,6 +25,7 @@ const ZERO: [&str; 6] = [
 pub(super) fn judge(evidence: &Evidence<'_>, claims: &[Claim]) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = ZERO.iter().filter_map(|metric| zero(evidence, metric)).collect();
     outcomes.extend(honest(evidence));
+    outcomes.extend(durable(evidence));
     outcomes.push(claims_agree(claims));
     if !evidence.tries.is_empty() {
         outcomes.push(calls_leased(evidence));
@@ -68,6 +69,27 @@ fn honest(evidence: &Evidence<'_>) -> Option<Outcome> {
         ..counted(check, 0.0, None, def.unit)
     })
 }
+
+/// What the store acknowledged is there, whatever happened to it or to those who asked it.
+fn durable(evidence: &Evidence<'_>) -> Option<Outcome> {
+    let findings = evidence.recording.audit.as_ref()?;
+    let wrong = &findings.wrong;
+    let more = wrong.len().saturating_sub(FINDINGS_TOLD);
+    let mut why = wrong
+        .iter()
+        .take(FINDINGS_TOLD)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
+    if more > 0 {
+        why += &format!("; and {more} more");
+    }
+    let check = "store.lost == 0".to_owned();
+    Some(counted(check, wrong.len() as f64, Some(why), Unit::Count))
+}
+
+/// No more items than this are told of that the store has lost.
+const FINDINGS_TOLD: usize = 5;
 
 /// An outcome that held when `actual` is 0.
 fn counted(check: String, actual: f64, why: Option<String>, unit: Unit) -> Outcome {

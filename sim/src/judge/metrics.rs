@@ -328,6 +328,8 @@ pub const METRICS: &[MetricDef] = &[
     metric("api.data_age.p99", Unit::Seconds, Lower, Relative(0.05), Requests, "99th percentile of now − CoinGecko's lastUpdated of the oldest coin of an answer"),
     metric("api.data_age.max", Unit::Seconds, Lower, Relative(0.05), Requests, "largest now − CoinGecko's lastUpdated of the oldest coin of an answer"),
 
+    metric("api.first_good", Unit::Seconds, Lower, Relative(0.2), Requests, "real time from the start of the window to the first good answer of a request that was owed one"),
+
     metric("price.wrong", Unit::Count, Lower, Exact, Requests, "answers with a price that CoinGecko never validly published").on_both(0.0, 0.0, ALWAYS),
     metric("price.missing", Unit::Count, Lower, Exact, Requests, "200s that leave out a coin of which the store held a servable price").on_both(0.0, 0.0, ALWAYS),
     metric("price.backwards", Unit::Count, Lower, Exact, Window, "store writes and answers of one instance that go back to an older lastUpdated").on_both(0.0, 0.0, ALWAYS),
@@ -379,7 +381,9 @@ pub const METRICS: &[MetricDef] = &[
     metric("store.writes", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that write").on_both(0.05, 20.0, PACE),
     metric("store.rcu", Unit::Count, Lower, Relative(0.02), Window, "read capacity units").on_both(0.05, 30.0, EDGE),
     metric("store.wcu", Unit::Count, Lower, Relative(0.02), Window, "write capacity units").on_both(0.05, 60.0, PACE),
-    elsewhere("store.throttled", Unit::Count, Lower, "it needs a store that throttles", "requests to DynamoDB that were throttled"),
+    metric("store.throttled", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that were refused for want of capacity").on_both(0.1, 5.0, EDGE),
+    metric("store.failed", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that were not answered, or by a status of 500 or above").on_both(0.1, 5.0, EDGE),
+    metric("store.lost", Unit::Count, Lower, Exact, Window, "items that the store acknowledged and, asked when all is over, does not have (prices, and the counters of 256 keys), and a lease held longer than one lasts").on_both(0.0, 0.0, ALWAYS),
 
     elsewhere("lambda.invocations", Unit::Count, Neither, LAMBDA, "invocations"),
     elsewhere("lambda.cold_starts", Unit::Count, Lower, LAMBDA, "execution environments started"),

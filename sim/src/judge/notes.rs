@@ -24,9 +24,11 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
             .unwrap_or_default();
         notes.push(format!("the service logged {count} lines at {level}{example}"));
     }
-    let failed = recording.store.failed;
-    if failed > 0 {
-        notes.push(format!("{failed} requests to the store failed"));
+    let all = recording.store.sum(0..u32::MAX);
+    for (count, what) in [(all.failed, "failed"), (all.throttled, "were throttled")] {
+        if count > 0 {
+            notes.push(format!("{count} requests to the store {what}"));
+        }
     }
     let unleased = evidence.tries.iter().filter(|a_try| !a_try.leased).count();
     if unleased > 0 {

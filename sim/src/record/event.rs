@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use scenarios::wire::RequestLine;
 
+use crate::audit::Findings;
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -78,6 +80,8 @@ pub enum Event {
         /// Index of the `[[fault]]`.
         fault: u16,
     },
+    /// The store was asked whether it has what it acknowledged.
+    Audited(Findings),
     /// An API process was started again: what it knew is gone.
     Started {
         /// When.
@@ -200,6 +204,8 @@ pub struct StoreCall {
     pub rcu: f64,
     /// Write capacity units.
     pub wcu: f64,
+    /// Whether it was refused for want of capacity.
+    pub throttled: bool,
     /// Index of the `[[fault]]`s that touched it.
     pub faults: Vec<u16>,
 }

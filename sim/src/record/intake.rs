@@ -174,6 +174,7 @@ impl Intake {
                 }
             }
             Event::Fault { fault, .. } => recording.touched_by(&[fault]),
+            Event::Audited(findings) => recording.audit = Some(findings),
             Event::Started { instance, .. } => recording.prices.forgotten_by(instance),
             Event::ScheduleFired { at_us, faults, .. } => {
                 recording.touched_by(&faults);
@@ -362,7 +363,7 @@ fn at_us(event: &Event) -> Option<u64> {
         | Event::UpdateEnded { at_us, .. }
         | Event::Emf { at_us, .. }
         | Event::Log { at_us, .. } => Some(*at_us),
-        Event::LoadEnded { .. } | Event::Memory { .. } => None,
+        Event::LoadEnded { .. } | Event::Memory { .. } | Event::Audited(_) => None,
     }
 }
 

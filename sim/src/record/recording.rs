@@ -6,6 +6,7 @@ use super::{
     Buckets, CallRecord, EmfTotals, LeaseLog, PriceLedger, RecordingSetup, RequestSeries, StoreLog, Tallies,
     Timing,
 };
+use crate::audit::Findings;
 
 /// What became of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +104,8 @@ pub struct Recording {
     pub store: StoreLog,
     /// What the service says.
     pub emf: EmfTotals,
+    /// What the store still has of what it acknowledged; none when it was not asked.
+    pub audit: Option<Findings>,
     /// Events that each fault touched.
     pub touched: BTreeMap<u16, u64>,
     /// When the schedule fired, real µs.
@@ -139,6 +142,7 @@ impl Recording {
             leases: LeaseLog::default(),
             store: StoreLog::default(),
             emf: EmfTotals::default(),
+            audit: None,
             touched: BTreeMap::new(),
             firings: Vec::new(),
             updates: Vec::new(),

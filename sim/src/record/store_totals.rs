@@ -13,6 +13,10 @@ pub struct StoreTotals {
     pub rcu: f64,
     /// Write capacity units.
     pub wcu: f64,
+    /// Requests that were refused for want of capacity.
+    pub throttled: u32,
+    /// Requests that were not answered, or by a status of 500 or above.
+    pub failed: u32,
 }
 
 impl StoreTotals {
@@ -24,6 +28,8 @@ impl StoreTotals {
         }
         self.rcu += call.rcu;
         self.wcu += call.wcu;
+        self.throttled += u32::from(call.throttled);
+        self.failed += u32::from(call.status == 0 || call.status >= 500);
     }
 
     /// The sum of both.
@@ -34,6 +40,8 @@ impl StoreTotals {
             writes: self.writes + other.writes,
             rcu: self.rcu + other.rcu,
             wcu: self.wcu + other.wcu,
+            throttled: self.throttled + other.throttled,
+            failed: self.failed + other.failed,
         }
     }
 }
@@ -48,8 +56,6 @@ pub struct StoreLog {
     pub store_us: u64,
     /// Time that the front added, µs.
     pub front_us: u64,
-    /// Answers with a status of 500 or above.
-    pub failed: u64,
 }
 
 impl StoreLog {
@@ -63,7 +69,6 @@ impl StoreLog {
         self.calls += 1;
         self.store_us += u64::from(call.store_us);
         self.front_us += u64::from(call.front_us);
-        self.failed += u64::from(call.status >= 500);
     }
 
     /// The sum over a range of buckets.
@@ -108,6 +113,8 @@ mod tests {
             status: 200,
             rcu,
             wcu: 0.0,
+            throttled: false,
+            faults: Vec::new(),
         }
     }
 

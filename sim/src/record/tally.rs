@@ -109,6 +109,8 @@ pub struct Tally {
     pub owed: Share,
     /// Requests for which only one class of answer is right; good = answered so.
     pub clear: Share,
+    /// When the first good answer came to a request that was owed one, real µs of the run.
+    pub first_good_us: Option<u64>,
     /// From due to answered, real seconds.
     pub latency: Spread,
     /// Waits on a refresh as the service tells them, real seconds; those above zero.
@@ -174,6 +176,7 @@ impl Default for Tally {
             statuses: BTreeMap::new(),
             owed: Share::default(),
             clear: Share::default(),
+            first_good_us: None,
             latency: Spread::new(MICROS),
             wait: Spread::new(MICROS),
             age: Spread::new(MILLIS),
@@ -220,6 +223,10 @@ impl Tally {
         self.latency.record(request.latency_s());
         if request.owed == 200 && class == Class::Owed {
             self.owed.count(request.is_good());
+            if request.is_good() {
+                let at_us = request.answered_us();
+                self.first_good_us = Some(self.first_good_us.map_or(at_us, |first| first.min(at_us)));
+            }
         }
         if class != Class::Either {
             self.clear.count(is_right(request, class));

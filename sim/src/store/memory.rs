@@ -149,7 +149,11 @@ impl MemoryStore {
             Verdict::Pass | Verdict::LoseAnswer => {}
             Verdict::Refuse { status, code } => {
                 call.store_us = micros(self.latency.pass().await);
-                self.tell(StoreCall { status, ..call });
+                self.tell(StoreCall {
+                    status,
+                    throttled: status == 400,
+                    ..call
+                });
                 return Err(request.refused(status, code));
             }
             Verdict::Hang { at_most } => {
@@ -501,6 +505,7 @@ impl Request {
             status: 200,
             rcu: 0.0,
             wcu: 0.0,
+            throttled: false,
             faults,
         }
     }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use scenarios::format::fault::Throttling;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -54,6 +55,8 @@ pub(super) struct Outcome {
     pub(super) rcu: f64,
     /// Write capacity units.
     pub(super) wcu: f64,
+    /// Whether it was refused for want of capacity.
+    pub(super) throttled: bool,
     /// What it means beyond the call itself.
     pub(super) events: Vec<Event>,
 }
@@ -254,6 +257,7 @@ impl Call {
             status: seen.status,
             rcu: outcome.rcu,
             wcu: outcome.wcu,
+            throttled: outcome.throttled,
             faults: seen.faults,
         }));
         outcome.events.into_iter().for_each(emit);
@@ -269,6 +273,7 @@ impl Call {
             None => 0.0,
         };
         let mut outcome = self.consumed(units);
+        outcome.throttled = is_throttled(status, &answer.error);
         outcome.found = u16::from(held && self.op == StoreOp::GetItem && answer.item.is_some());
         if held || refused {
             outcome.events = self.effects(held, answer, done_us);
@@ -314,6 +319,7 @@ impl Call {
         // Not `sum`: that of no numbers is -0.
         let mut outcome = self.consumed(units.fold(0.0, |sum, units| sum + units));
         if status != 200 {
+            outcome.throttled = is_throttled(status, &answer.error);
             return outcome;
         }
         outcome.found = short(answer.responses.values().map(Vec::len).sum());
@@ -345,6 +351,14 @@ impl Call {
             ..Outcome::default()
         }
     }
+}
+
+/// Whether an error says that there is no capacity.
+fn is_throttled(status: u16, error: &str) -> bool {
+    status == 400
+        && Throttling::ALL
+            .iter()
+            .any(|throttling| error.ends_with(throttling.code()))
 }
 
 /// One unit for each started KB of an item; an absent one costs one. Only what the front reads of it counts,

@@ -104,6 +104,8 @@ pub(super) struct OneAnswer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct BatchAnswer {
+    #[serde(rename = "__type")]
+    pub(super) error: String,
     pub(super) responses: BTreeMap<String, Vec<IgnoredAny>>,
     /// Of a `BatchWriteItem` only.
     pub(super) unprocessed_items: BTreeMap<String, Vec<Write>>,

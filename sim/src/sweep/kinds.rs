@@ -207,7 +207,8 @@ impl Menu {
                 faults: example.toml(),
             });
             let scenario = super::trial::read("example.toml", &text);
-            scenario.is_ok_and(|scenario| playable::check(&scenario, ClockKind::Virtual).is_ok())
+            scenario
+                .is_ok_and(|scenario| playable::check(&scenario, ClockKind::Virtual, Some("memory")).is_ok())
         };
         Self(KINDS.iter().filter(played).collect())
     }

@@ -152,6 +152,7 @@ impl Seen {
             | Event::Admission { .. }
             | Event::PriceRead { .. }
             | Event::Fault { .. }
+            | Event::Audited(_)
             | Event::Started { .. }
             | Event::ScheduleFired { .. }
             | Event::ScheduleSkipped { .. }

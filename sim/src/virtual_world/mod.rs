@@ -179,7 +179,12 @@ pub fn play(
         let world = World::build(spec, pulse.clone())?;
         let recorder = world.recorder.clone();
         let _warnings = warnings::listen(world.clock, recorder.clone());
-        Ok::<_, WorldError>((world.play(stop).await, recorder))
+        let (table, clock) = (world.table.clone(), world.clock);
+        let ended = world.play(stop).await;
+        if let (Ended::Complete, Some(audited)) = (&ended, table.audit(&clock).await) {
+            recorder.record(audited);
+        }
+        Ok::<_, WorldError>((ended, recorder))
     })?;
     // Whatever still runs is dropped here, and may tell the recorder so.
     drop(runtime);

@@ -12,10 +12,11 @@ use service::{config::Config, store::Store};
 
 use super::{StoreKind, VirtualSpec, asking};
 use crate::{
+    audit::Ledger,
     clock::RunClock,
     incidents,
     latency::Modelled,
-    record::Recorder,
+    record::{Recorder, event::Event},
     seed::Seed,
     store::{
         faults::StoreFaults,
@@ -35,6 +36,7 @@ pub(super) struct Table {
     kind: Kind,
     seed: Seed,
     config: Config,
+    ledger: Ledger,
     /// Whether what is done is told.
     is_told: Arc<AtomicBool>,
     /// Where it is on disk; gone with the last of these.
@@ -63,9 +65,11 @@ impl Table {
         let created_ms = scenario.start.as_millisecond();
         let faults = StoreFaults::of(&scenario.faults, spec.seed, clock);
         let is_told = Arc::new(AtomicBool::new(true));
-        let (recorder, tells) = (recorder.clone(), Arc::clone(&is_told));
+        let ledger = Ledger::default();
+        let (recorder, tells, sees) = (recorder.clone(), Arc::clone(&is_told), ledger.clone());
         let emit: Emit = Arc::new(move |event| {
             if tells.load(Ordering::Relaxed) {
+                sees.saw(&event);
                 recorder.record_for(asking::asker(&clock), event);
             }
         });
@@ -96,6 +100,7 @@ impl Table {
             kind,
             seed: spec.seed,
             config: spec.config.clone(),
+            ledger,
             is_told,
             _folder: folder,
         })
@@ -143,8 +148,12 @@ impl Table {
         Ok(())
     }
 
-    /// Tells nothing of what is asked from now on.
-    pub(super) fn hush(&self) {
+    /// Asks the table whether it has what it acknowledged. Nothing that it is asked is told from then on.
+    pub(super) async fn audit(&self, clock: &RunClock) -> Option<Event> {
         self.is_told.store(false, Ordering::Relaxed);
+        let lease = self.config.update_lease();
+        let audit = self.ledger.audit(&*self.of("audit"), clock.now_ms(), lease).await;
+        // One that does not answer when all is over has a fault until the end.
+        audit.ok().map(Event::Audited)
     }
 }

@@ -370,6 +370,7 @@ impl World {
             .filter(|(_, killed)| *killed == Killed::Yes)
             .map(|(name, _)| name)
             .collect();
+        backing.audit().await;
         (killed, backing.stop().await)
     }
 }

@@ -2,23 +2,21 @@
 
 use scenarios::format::{
     Diagnostic, Diagnostics, FaultKind,
+    fault::StoreFault,
     model::{ClockKind, Fault, Scenario},
 };
 
 use crate::judge;
 
-/// What is played so far, for messages.
-const PLAYED_KINDS: &str = "played are all kinds of coingecko, schedule and clients";
-
-/// Checks a scenario against what the world of this clock plays and what the judge measures.
+/// Checks a scenario against what the world of this clock plays and what the judge measures. `forgets`: the store, by its
+/// name, when it loses its data with its process.
 ///
 /// # Errors
 /// Everything that cannot be honoured, each at its place.
-pub fn check(scenario: &Scenario, clock: ClockKind) -> Result<(), Diagnostics> {
-    let faults = scenario
-        .faults
-        .iter()
-        .filter_map(|fault| fault_problem(scenario, fault, clock));
+pub fn check(scenario: &Scenario, clock: ClockKind, forgets: Option<&str>) -> Result<(), Diagnostics> {
+    let faults = scenario.faults.iter().filter_map(|fault| {
+        needs_linux(scenario, fault, clock).or_else(|| needs_disk(scenario, fault, forgets?))
+    });
     let checks = judge::diagnose(scenario)
         .err()
         .map(|problems| problems.0)
@@ -31,16 +29,14 @@ pub fn check(scenario: &Scenario, clock: ClockKind) -> Result<(), Diagnostics> {
     }
 }
 
-fn fault_problem(scenario: &Scenario, fault: &Fault, clock: ClockKind) -> Option<Diagnostic> {
-    let played = match &fault.kind {
-        FaultKind::CoinGecko(_) | FaultKind::Schedule(_) | FaultKind::Clients(_) => true,
-        FaultKind::Store(_) | FaultKind::Service(_) => false,
-    };
-    if played {
-        return needs_linux(scenario, fault, clock);
-    }
-    let message = format!("this kind of {} fault is not played yet", fault.target());
-    Some(scenario.error_at(&fault.kind_span, message, Some(PLAYED_KINDS.to_owned())))
+/// A store that is killed must have its data when it is started again.
+fn needs_disk(scenario: &Scenario, fault: &Fault, store: &str) -> Option<Diagnostic> {
+    let kills = fault.kind == FaultKind::Store(StoreFault::Restart);
+    kills.then(|| {
+        let message = format!("the store `{store}` would lose all that it acknowledged");
+        let help = "play it with --store embedded or, on the real clock, --store dynamodb-local: both are on disk then";
+        scenario.error_at(&fault.kind_span, message, Some(help.to_owned()))
+    })
 }
 
 /// Connections that never come about are made with what Linux does about a full accept queue, and are seen in its
@@ -71,7 +67,8 @@ mod tests {
              [[load]]\nname = \"all\"\nfor = \"10m\"\nusers = 1\nkeys = {{ count = 1 }}\n{lines}\n"
         );
         let scenario = parse("t.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
-        check(&scenario, ClockKind::Real).map_or_else(|problems| problems.to_string(), |()| String::new())
+        check(&scenario, ClockKind::Real, Some("memory"))
+            .map_or_else(|problems| problems.to_string(), |()| String::new())
     }
 
     #[test]
@@ -80,6 +77,8 @@ mod tests {
             ("schedule", "kind = \"skip\""),
             ("schedule", "kind = \"double\""),
             ("schedule", "kind = \"late\"\nby = \"1m\""),
+            ("store", "kind = \"throttle\""),
+            ("service", "kind = \"kill\""),
             ("clients", "kind = \"over_limit\""),
             ("clients", "kind = \"disabled_key\""),
             ("clients", "kind = \"slow_reader\"\nspeed = \"1KB/s\""),
@@ -93,16 +92,10 @@ mod tests {
     }
 
     #[test]
-    fn faults_that_are_not_played_are_refused_at_their_kind() {
+    fn a_store_that_forgets_is_not_restarted() {
         let fault =
-            "[[fault]]\nname = \"f\"\ntarget = \"store\"\nat = \"1m\"\nfor = \"1m\"\nkind = \"throttle\"";
-        insta::assert_snapshot!(problems_of(fault), @r#"
-        error: this kind of store fault is not played yet
-           --> t.toml:21:8
-           |
-        21 | kind = "throttle"
-           |        ^^^^^^^^^^ played are all kinds of coingecko, schedule and clients
-        "#);
+            "[[fault]]\nname = \"f\"\ntarget = \"store\"\nat = \"1m\"\nfor = \"1m\"\nkind = \"restart\"";
+        insta::assert_snapshot!(problems_of(fault), @"");
     }
 
     #[test]

@@ -11,10 +11,11 @@ use scenarios::{
     format::{Scenario, model::Target},
     wire::LoadPlan,
 };
-use service::config::Config;
+use service::{clock::SystemClock, config::Config, store::dynamo::DynamoStore};
 use tokio::time::Instant;
 
 use crate::{
+    audit::Ledger,
     clock::RunClock,
     coingecko::{Engine, EngineConfig, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount},
     faults::{Timeline, Touches},
@@ -49,6 +50,9 @@ const LEADS: [Duration; 4] = [
     Duration::from_secs(5),
     Duration::from_secs(15),
 ];
+
+/// How long the store may take for a request of the audit, real time.
+const AUDIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to build a world from.
 #[derive(Clone, Debug)]
@@ -99,6 +103,8 @@ pub(super) struct Backing {
     engine: Arc<Engine>,
     coingecko: MountedCoinGecko,
     pub(super) front: StoreFront,
+    ledger: Ledger,
+    config: Config,
     pub(super) store: Backend,
 }
 
@@ -156,7 +162,8 @@ impl Stack {
         let time = (Timing::of(&clock, scenario.duration), RecordingSetup::REAL_LAG);
         let recorder = Recorder::new(recording_setup(scenario, &spec.config, time, &engine, &keys))
             .watched_by(spec.witness.clone());
-        let (witness, emit) = (recorder.clone(), recorder.clone());
+        let ledger = Ledger::default();
+        let (witness, emit, sees) = (recorder.clone(), recorder.clone(), ledger.clone());
         let coingecko = mount(
             Arc::clone(&engine),
             clock,
@@ -174,7 +181,10 @@ impl Stack {
         let front = StoreFront::start(
             store.url(),
             clock,
-            Arc::new(move |event| emit.record(event)),
+            Arc::new(move |event| {
+                sees.saw(&event);
+                emit.record(event);
+            }),
             rules,
         )
         .await
@@ -217,6 +227,8 @@ impl Stack {
             engine,
             coingecko,
             front,
+            ledger,
+            config: spec.config.clone(),
             store,
         };
         Ok(Self {
@@ -279,6 +291,22 @@ impl Backing {
         Ok(())
     }
 
+    /// Asks the store, past the front, whether it has what it acknowledged.
+    pub(super) async fn audit(&self) {
+        let config = Config {
+            dynamodb_endpoint: Some(self.store.url().to_owned()),
+            table_name: self.store.table().to_owned(),
+            store_timeout: AUDIT_TIMEOUT,
+            ..self.config.clone()
+        };
+        let store = DynamoStore::new(&config, Arc::new(SystemClock));
+        let lease = config.update_lease().mul_f64(self.clock.speed());
+        // One that does not answer when all is over has a fault until the end.
+        if let Ok(findings) = self.ledger.audit(&store, self.clock.now_ms(), lease).await {
+            self.recorder.record(Event::Audited(findings));
+        }
+    }
+
     /// Stops all of it, when nobody talks to it any more.
     pub(super) async fn stop(self) -> Remains {
         let Self {
@@ -289,6 +317,7 @@ impl Backing {
             coingecko,
             front,
             store,
+            ..
         } = self;
         coingecko.stop().await;
         let front = front.stop().await;

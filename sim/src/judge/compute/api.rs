@@ -18,6 +18,12 @@ pub(super) fn value(name: &str, part: &str, lens: &Lens<'_>) -> Option<f64> {
     match name {
         "success" => ratio(tally.owed),
         "correct" => ratio(tally.clear),
+        "first_good" => {
+            let start_us = lens.recording().timing.window(&lens.view.wall).start;
+            tally
+                .first_good_us
+                .map(|at_us| at_us.saturating_sub(start_us) as f64 / 1e6)
+        }
         _ if name.starts_with("status.") => Some(tally.status(part.parse().unwrap_or(0)) as f64),
         _ => {
             let (family, statistic) = name.rsplit_once('.')?;

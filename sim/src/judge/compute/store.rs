@@ -10,6 +10,12 @@ pub(super) fn value(name: &str, lens: &Lens<'_>) -> Option<f64> {
         "writes" => Some(f64::from(totals.writes)),
         "rcu" => Some(totals.rcu),
         "wcu" => Some(totals.wcu),
+        "throttled" => Some(f64::from(totals.throttled)),
+        "failed" => Some(f64::from(totals.failed)),
+        "lost" => recording
+            .audit
+            .as_ref()
+            .map(|findings| findings.wrong.len() as f64),
         _ => None,
     }
 }
