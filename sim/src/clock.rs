@@ -5,6 +5,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use service::{clock::Clock, models::Timestamp};
 use tokio::time::Instant;
 
+/// The system's time, which the outside world lives by: not that of a run.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one home of reading the system clock in the simulation"
+)]
+pub fn system_now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// The clock of one run. Every process of the run computes the same wall time from the same three numbers.
 ///
 /// The system clock is read once, when the run's clock is made; from then on time is monotonic.

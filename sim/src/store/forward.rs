@@ -8,16 +8,12 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TE, TRANSFER_ENCODING, UPGRADE},
     request::Parts,
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -27,6 +23,7 @@ use super::{
     midway::Midway,
     observe::{self, Call, Outcome, Seen},
     partial,
+    upstream::Upstream,
 };
 use crate::{clock::RunClock, record::event::StoreSubject};
 
@@ -45,8 +42,7 @@ struct Costs {
 
 /// What each call needs.
 pub(super) struct Forward {
-    upstream: Uri,
-    client: Client<HttpConnector, Full<Bytes>>,
+    upstream: Upstream,
     clock: RunClock,
     emit: Emit,
     sabotage: FrontSabotage,
@@ -58,28 +54,21 @@ pub(super) struct Forward {
 impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Forward")
-            .field("upstream", &self.upstream)
+            .field("upstream", self.upstream.uri())
             .finish_non_exhaustive()
     }
 }
 
 impl Forward {
     /// Forwards to the DynamoDB at `upstream`.
-    pub(super) fn new(upstream: Uri, clock: RunClock, emit: Emit, rules: FrontRules) -> Self {
+    pub(super) fn new(upstream: Upstream, clock: RunClock, emit: Emit, rules: FrontRules) -> Self {
         let FrontRules {
             sabotage,
             faults,
             midway,
         } = rules;
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(usize::MAX)
-            .pool_idle_timeout(None)
-            .build(connector);
         Self {
             upstream,
-            client,
             clock,
             emit,
             sabotage,
@@ -242,31 +231,24 @@ impl Forward {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 &format!(
                     "the store behind the front at {} does not answer: {reason}",
-                    self.upstream
+                    self.upstream.uri()
                 ),
             ),
             Err(_) => refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 &format!(
                     "the store behind the front at {} took over {STORE_BOUND:?}",
-                    self.upstream
+                    self.upstream.uri()
                 ),
             ),
         }
     }
 
     async fn ask_store(&self, parts: Parts, body: Bytes) -> Result<Answer, String> {
-        let mut request = Request::builder()
-            .method(parts.method)
-            .uri(self.uri(&parts.uri)?)
-            .body(Full::new(body))
-            .map_err(|error| error.to_string())?;
-        *request.headers_mut() = end_to_end(parts.headers);
         let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| with_causes(&error))?;
+            .upstream
+            .send(parts.method, &parts.uri, end_to_end(parts.headers), body)
+            .await?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, MAX_BODY)
             .collect()
@@ -278,13 +260,6 @@ impl Forward {
             headers: end_to_end(parts.headers),
             body,
         })
-    }
-
-    /// The same path at the store.
-    fn uri(&self, asked: &Uri) -> Result<Uri, String> {
-        let mut parts = self.upstream.clone().into_parts();
-        parts.path_and_query = asked.path_and_query().cloned().or(parts.path_and_query);
-        Uri::from_parts(parts).map_err(|error| error.to_string())
     }
 
     /// What an answer means.
@@ -404,16 +379,6 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
         headers.remove(name);
     }
     headers
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Microseconds as events carry them.

@@ -20,6 +20,8 @@ use super::{
     faults::StoreFaults,
     forward::{Broken, Forward},
     midway::Midway,
+    signing::Signer,
+    upstream::Upstream,
 };
 use crate::{clock::RunClock, record::event::Event};
 
@@ -85,8 +87,9 @@ pub struct StoreFront {
 }
 
 impl StoreFront {
-    /// Starts a front before the DynamoDB at `endpoint` (plain HTTP) on a free loopback port. It works on the
-    /// runtime that it is started from and calls `emit` on it, so that must be quick.
+    /// Starts a front before the DynamoDB at `endpoint` on a free loopback port. It works on the runtime that it is
+    /// started from and calls `emit` on it, so that must be quick. Requests are passed on with the signatures that they
+    /// came with.
     ///
     /// # Errors
     /// When `endpoint` is no address or no port is free.
@@ -96,16 +99,35 @@ impl StoreFront {
         emit: Emit,
         rules: FrontRules,
     ) -> Result<Self, FrontError> {
+        Self::signing(endpoint, None, clock, emit, rules).await
+    }
+
+    /// The same before a DynamoDB that checks signatures: `signer` signs all requests anew.
+    ///
+    /// # Errors
+    /// When `endpoint` is no address or no port is free.
+    pub async fn signing(
+        endpoint: &str,
+        signer: Option<Signer>,
+        clock: RunClock,
+        emit: Emit,
+        rules: FrontRules,
+    ) -> Result<Self, FrontError> {
         let upstream: Uri = endpoint
             .parse()
             .map_err(|_| FrontError::Endpoint(endpoint.to_owned()))?;
-        if upstream.scheme_str() != Some("http") || upstream.authority().is_none() {
+        if !matches!(upstream.scheme_str(), Some("http" | "https")) || upstream.authority().is_none() {
             return Err(FrontError::Endpoint(endpoint.to_owned()));
         }
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(FrontError::Listen)?;
         listener.set_nonblocking(true).map_err(FrontError::Listen)?;
         let url = format!("http://{}", listener.local_addr().map_err(FrontError::Listen)?);
-        let forward = Arc::new(Forward::new(upstream, clock, emit, rules));
+        let forward = Arc::new(Forward::new(
+            Upstream::new(upstream, signer),
+            clock,
+            emit,
+            rules,
+        ));
         let (stop, stopped) = watch::channel(false);
         let (open, is_open) = watch::channel(true);
         let door = Door {

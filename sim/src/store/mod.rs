@@ -18,10 +18,12 @@ pub mod inproc;
 pub mod memory;
 pub mod midway;
 pub mod sdk;
+pub mod signing;
 pub mod table;
 
 mod expression;
 mod forward;
 mod observe;
 mod partial;
+mod upstream;
 mod wire;

@@ -125,6 +125,11 @@ pub(super) fn new_key(secret: &str, enabled: bool, created_ms: i64) -> ApiKeyIte
     }
 }
 
+/// The item of a key as JSON on the wire.
+pub(super) fn key_json(secret: &str, enabled: bool, created_ms: i64) -> Value {
+    serde_json::to_value(key_item(secret, enabled, created_ms)).unwrap_or_default()
+}
+
 fn key_item(secret: &str, enabled: bool, created_ms: i64) -> Item {
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let key = new_key(secret, enabled, created_ms);

@@ -178,8 +178,9 @@ impl Stack {
             faults: StoreFaults::of(&scenario.faults, spec.seed, clock),
             midway: killed_midway(UpdateKills::of(&scenario.faults), clock, &recorder, &killer),
         };
-        let front = StoreFront::start(
+        let front = StoreFront::signing(
             store.url(),
+            store.signer().cloned(),
             clock,
             Arc::new(move |event| {
                 sees.saw(&event);

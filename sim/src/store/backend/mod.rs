@@ -3,27 +3,44 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | `choice` | which store, as a command line says it |
+//! | `tools` | what the machine gives: environment, downloads, whom to tell |
 //! | `embedded` | dynoxide within this process |
+//! | `local` | Amazon's DynamoDB Local: which way to it, and what all ways share |
+//! | `java`, `maven`, `container` | DynamoDB Local as a process, from Maven, in Docker |
+//! | `remote` | somebody else's endpoint, and our table there |
+//! | `client`, `ready`, `prepare` | asking, waiting for the first answer, table and keys |
+//! | `ways` | what this machine can do |
+//! | `error` | why not |
 
+mod choice;
+mod client;
+mod container;
 mod embedded;
 mod error;
+mod java;
+mod local;
+mod maven;
+mod prepare;
+mod ready;
+mod remote;
+mod tools;
+mod ways;
 
 use std::fmt;
 
-use self::embedded::Embedded;
-pub use self::error::BackendError;
-use super::table;
+pub use self::{
+    choice::{Choice, Endpoint, Way},
+    client::AskError,
+    error::BackendError,
+    tools::{Tell, Tools},
+    ways::{Found, ways},
+};
+use self::{embedded::Embedded, local::Local, remote::Remote};
+use super::{signing::Signer, table};
 
 /// The table of a store that is ours alone.
 pub const TABLE: &str = "crypto-watch";
-
-/// Which store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Choice {
-    /// dynoxide within this process.
-    #[default]
-    Embedded,
-}
 
 /// Where a store keeps its data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +59,8 @@ pub struct StoreSpec {
     pub choice: Choice,
     /// Where it keeps its data.
     pub disk: Disk,
+    /// What the machine gives.
+    pub tools: Tools,
 }
 
 /// What a started store is.
@@ -80,11 +99,14 @@ pub struct Backend {
     kind: Kind,
     table: String,
     about: StoreAbout,
+    tell: Tell,
 }
 
 #[derive(Debug)]
 enum Kind {
     Embedded(Embedded),
+    Local(Box<Local>),
+    Remote(Box<Remote>),
 }
 
 impl Backend {
@@ -93,13 +115,28 @@ impl Backend {
     /// # Errors
     /// What is missing, or what it said; nothing of it is left then.
     pub async fn start(spec: &StoreSpec) -> Result<Self, BackendError> {
-        match spec.choice {
-            Choice::Embedded => Ok(Self {
-                kind: Kind::Embedded(Embedded::start(spec.disk)?),
-                table: TABLE.to_owned(),
-                about: embedded::about(spec.disk),
-            }),
-        }
+        let (kind, table, about) = match &spec.choice {
+            Choice::Embedded => (
+                Kind::Embedded(Embedded::start(spec.disk)?),
+                TABLE.to_owned(),
+                embedded::about(spec.disk),
+            ),
+            Choice::DynamoDbLocal(way) => {
+                let (local, about) = Local::start(way.as_ref(), spec.disk, &spec.tools).await?;
+                (Kind::Local(Box::new(local)), TABLE.to_owned(), about)
+            }
+            Choice::Endpoint(endpoint) => {
+                let remote = Remote::new(endpoint, &spec.tools)?;
+                let (table, about) = (remote.table().to_owned(), remote.about());
+                (Kind::Remote(Box::new(remote)), table, about)
+            }
+        };
+        Ok(Self {
+            kind,
+            table,
+            about,
+            tell: spec.tools.tell.clone(),
+        })
     }
 
     /// `http://HOST:PORT`; the same before and after it was halted.
@@ -107,6 +144,17 @@ impl Backend {
     pub fn url(&self) -> &str {
         match &self.kind {
             Kind::Embedded(embedded) => embedded.url(),
+            Kind::Local(local) => local.url(),
+            Kind::Remote(remote) => remote.url(),
+        }
+    }
+
+    /// Who must sign what goes to it; none when it looks at no signature.
+    #[must_use]
+    pub fn signer(&self) -> Option<&Signer> {
+        match &self.kind {
+            Kind::Embedded(_) | Kind::Local(_) => None,
+            Kind::Remote(remote) => Some(remote.signer()),
         }
     }
 
@@ -127,6 +175,8 @@ impl Backend {
     pub fn is_durable(&self) -> bool {
         match &self.kind {
             Kind::Embedded(embedded) => embedded.is_durable(),
+            Kind::Local(local) => local.is_durable(),
+            Kind::Remote(_) => false,
         }
     }
 
@@ -142,6 +192,8 @@ impl Backend {
                 table::seed_keys(database, &self.table, &contents.keys, contents.start_ms)?;
                 Ok(())
             }
+            Kind::Local(local) => prepare::prepare(local.client(), &self.table, contents, &self.tell).await,
+            Kind::Remote(remote) => remote.prepare(contents).await,
         }
     }
 
@@ -150,11 +202,12 @@ impl Backend {
     /// # Errors
     /// When its data would be lost, or it is not ours to halt.
     pub async fn halt(&mut self) -> Result<(), BackendError> {
-        if !self.is_durable() {
-            return Err(BackendError::Volatile(self.about.to_string()));
-        }
+        let volatile = BackendError::Volatile(self.about.to_string());
         match &mut self.kind {
-            Kind::Embedded(embedded) => embedded.halt(),
+            Kind::Embedded(embedded) if embedded.is_durable() => embedded.halt(),
+            Kind::Local(local) if local.is_durable() => local.halt().await,
+            Kind::Embedded(_) | Kind::Local(_) => Err(volatile),
+            Kind::Remote(remote) => Err(BackendError::NotOurs(remote.url().to_owned())),
         }
     }
 
@@ -165,6 +218,8 @@ impl Backend {
     pub async fn resume(&mut self) -> Result<(), BackendError> {
         match &mut self.kind {
             Kind::Embedded(embedded) => embedded.resume(),
+            Kind::Local(local) => local.resume().await,
+            Kind::Remote(remote) => Err(BackendError::NotOurs(remote.url().to_owned())),
         }
     }
 
@@ -174,9 +229,13 @@ impl Backend {
     /// What could not be removed.
     pub async fn stop(self) -> Result<(), BackendError> {
         match self.kind {
-            Kind::Embedded(embedded) => drop(embedded),
+            Kind::Embedded(embedded) => {
+                drop(embedded);
+                Ok(())
+            }
+            Kind::Local(local) => local.stop().await,
+            Kind::Remote(remote) => remote.stop().await,
         }
-        Ok(())
     }
 }
 

@@ -473,7 +473,7 @@ async fn an_endpoint_that_is_none_is_refused() {
     for endpoint in [
         "",
         "127.0.0.1:8000",
-        "https://dynamodb.us-east-1.amazonaws.com",
+        "ftp://dynamodb.us-east-1.amazonaws.com",
         "http://",
     ] {
         let front = StoreFront::start(
