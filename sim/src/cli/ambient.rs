@@ -1,8 +1,10 @@
-//! What the command line reads from its own environment: only how to print and where tools are.
+//! What the command line reads from its own environment: how to print, where tools are, and what stores are told.
 
 use std::{io::IsTerminal, path::PathBuf, process::Stdio};
 
 use tokio::process::Command;
+
+use crate::store::backend::{Tell, Tools};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,21 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
+/// What this machine gives to a store; downloads go beside the build, whichever profile it is of.
+#[must_use]
+pub fn tools(tell: Tell) -> Tools {
+    let this = std::env::current_exe().unwrap_or_default();
+    let folder = this.parent().filter(|folder| !folder.ends_with("deps"));
+    let profile = folder.or_else(|| this.parent()?.parent());
+    Tools {
+        env: variables(),
+        downloads: profile
+            .and_then(|profile| profile.parent())
+            .map_or_else(|| PathBuf::from("target"), PathBuf::from),
+        tell,
+    }
+}
+
 /// The commit that is checked out here, when there is a checkout and `git`.
 pub async fn commit() -> Option<String> {
     let git = Command::new(find_program("git")?)
@@ -51,6 +68,27 @@ pub async fn commit() -> Option<String> {
     let commit = String::from_utf8(git.stdout).ok()?;
     let commit = commit.trim();
     (git.status.success() && !commit.is_empty()).then(|| commit.to_owned())
+}
+
+/// All variables that are text.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one home of reading the harness's environment"
+)]
+fn variables() -> std::collections::BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// A variable, when it is set to something.
+#[must_use]
+pub fn setting(name: &str) -> Option<String> {
+    variable(name)?
+        .into_string()
+        .ok()
+        .filter(|value| !value.is_empty())
 }
 
 #[expect(

@@ -154,6 +154,13 @@ pub struct RunArgs {
     /// clock, embedded on the real one
     #[arg(long)]
     pub store: Option<String>,
+    /// How DynamoDB Local is had: docker, maven, or the path of its jar; default: what DYNAMODB_LOCAL says, else docker
+    /// where an engine answers, else maven
+    #[arg(long, value_name = "docker|maven|JAR")]
+    pub dynamodb_local: Option<String>,
+    /// Let --store URL be a DynamoDB that may cost money: any that is not on this machine or its private networks
+    #[arg(long)]
+    pub real_aws: bool,
     /// Play with this seed instead of the scenario's
     #[arg(long)]
     pub seed: Option<u64>,

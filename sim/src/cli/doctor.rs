@@ -5,6 +5,7 @@ use std::{fmt::Write, net::TcpListener};
 use crate::{
     calibrate::{self, Calibration},
     cli::{ambient, exit::Exit, printer},
+    store::backend::{self, Found, Tell},
     world::siblings::{Binary, Siblings},
 };
 
@@ -43,8 +44,18 @@ async fn examine() -> (String, Exit) {
         Err(error) => report.missing("cores", &format!("unknown ({error})")),
     }
     report.memory();
-    report.optional("docker", "a DynamoDB Local in a container could be started");
-    report.optional("java", "a DynamoDB Local could be started");
+    let (ways, chosen) = backend::ways(&ambient::tools(Tell::default())).await;
+    for Found { what, does, found } in ways {
+        if does {
+            report.fine(what, &found);
+        } else {
+            report.missing(what, &found);
+        }
+    }
+    report.fine(
+        "dynamodb-local",
+        &format!("--store dynamodb-local would go by {chosen}"),
+    );
     (report.text, report.exit)
 }
 
@@ -92,16 +103,6 @@ impl Report {
                 "memory",
                 "this system does not tell; run.json will lack memory and CPU figures",
             ),
-        }
-    }
-
-    fn optional(&mut self, program: &str, could: &str) {
-        match ambient::find_program(program) {
-            Some(path) => self.fine(
-                program,
-                &format!("{} ({could}; nothing needs it yet)", path.display()),
-            ),
-            None => self.missing(program, "not found; nothing needs it"),
         }
     }
 }

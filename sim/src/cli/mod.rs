@@ -5,6 +5,7 @@
 //! | `args` | the grammar |
 //! | `plan` | from arguments to plays; every refusal before anything is played |
 //! | `run`, `outcome` | playing, judging, writing results |
+//! | `estimate` | what a play on a DynamoDB that costs money costs at most |
 //! | `together` | what several plays say together |
 //! | `sweep` | random fault timelines |
 //! | `calibrate` | what calls take on this machine |
@@ -18,6 +19,7 @@ pub mod ambient;
 pub mod args;
 pub mod calibrate;
 pub mod doctor;
+pub mod estimate;
 pub mod exit;
 pub mod fake;
 pub mod interrupt;

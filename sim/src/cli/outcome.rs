@@ -9,7 +9,7 @@ use crate::{
     },
     judge::{self, EffectiveStack, Origin, Severity, Verdict, metrics::Unit},
     record::Recording,
-    report::{self, Entry, Provenance, ReportError, RunFacts, RunMeasured},
+    report::{self, Entry, Provenance, ReportError, RunFacts, RunMeasured, StoreMeasured},
     world::Ended,
 };
 
@@ -37,6 +37,8 @@ pub struct Ending {
     pub recording: Recording,
     /// Real ms from the start of the stack to its first answer; none where there is nothing to start.
     pub stack_ready_ms: Option<f64>,
+    /// The store, and what it took.
+    pub store: StoreMeasured,
     /// Real time from the first part built to the last one gone.
     pub wall: Duration,
 }
@@ -66,6 +68,7 @@ impl Outcome {
             killed,
             recording,
             stack_ready_ms,
+            store,
             wall,
         } = ending;
         let stack = EffectiveStack::of(&play.scenario, &play.config, play.seed);
@@ -87,6 +90,7 @@ impl Outcome {
         let measured = RunMeasured {
             wall_seconds: wall.as_secs_f64(),
             stack_ready_ms,
+            store: Some(store),
             compress: match play.on {
                 On::Virtual { .. } => None,
                 On::Real { speed } => Some(f64::from(speed)),

@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     cli::{ambient::Terminal, printer},
+    store::backend::Tell,
     world::Tick,
 };
 
@@ -71,6 +72,16 @@ impl PlayProgress {
     pub fn notice(&self, text: &str) {
         let line = format!("{}: {text}", self.name);
         print(self.bars.as_ref(), || printer::notice(&line));
+    }
+
+    /// Tells steps for as long as there is anybody to tell, whoever owns this.
+    #[must_use]
+    pub fn tell(&self) -> Tell {
+        let (name, bars) = (self.name.clone(), self.bars.clone());
+        Tell::new(move |text| {
+            let line = format!("{name}: {text}");
+            print(bars.as_ref(), || printer::notice(&line));
+        })
     }
 
     /// Shows where the play is.

@@ -8,6 +8,7 @@ use crate::{
     cli::{
         ambient::{self, Terminal},
         args::{RunArgs, Sabotage},
+        estimate::Estimate,
         exit::Exit,
         interrupt::{self, Interrupt},
         out_dir::OutDir,
@@ -17,8 +18,11 @@ use crate::{
         progress::{PlayProgress, Progress},
         together,
     },
-    report::{self, Entry, Provenance, Style},
-    store::{backend::StoreSpec, front::FrontSabotage},
+    report::{self, Entry, Provenance, StoreMeasured, Style},
+    store::{
+        backend::{Choice, Disk, StoreAbout, StoreSpec, Way},
+        front::FrontSabotage,
+    },
     virtual_world::{self, Pulse, StoreKind, VirtualSpec},
     world::{Ended, Tick, World, WorldSpec, siblings::Siblings},
 };
@@ -40,7 +44,11 @@ struct Session {
 }
 
 /// Plays what the arguments ask for. `program` is how this program was called, for the commands that it prints.
-pub async fn run(args: RunArgs, program: &str) -> Exit {
+pub async fn run(mut args: RunArgs, program: &str) -> Exit {
+    if args.store.as_deref() == Some(plan::DYNAMODB_LOCAL) {
+        let way = args.dynamodb_local.take();
+        args.dynamodb_local = way.or_else(|| ambient::setting(Way::VARIABLE));
+    }
     let plays = match plan::plan(&args, program) {
         Ok(plays) => plays,
         Err(problems) => {
@@ -282,6 +290,10 @@ async fn play_virtual(
             killed: Vec::new(),
             recording: played.recording,
             stack_ready_ms: None,
+            store: StoreMeasured {
+                about: on_virtual_time(store),
+                times: None,
+            },
             wall: begun.elapsed(),
         };
         Outcome::judged(play, ending, &session.provenance)
@@ -297,11 +309,16 @@ async fn play_real(session: &Session, play: &Play, speed: u32, progress: &PlayPr
         "{real:.1} s at {speed} times real speed, seed {}",
         play.seed
     ));
+    if let Choice::Endpoint(endpoint) = &play.store
+        && endpoint.is_public()
+    {
+        progress.notice(&Estimate::of(&play.scenario, &play.config).to_string());
+    }
     let mut stop = session.interrupt.stop.clone();
     let started = tokio::select! {
         biased;
         _ = stop.wait_for(|stop| *stop) => return None,
-        started = World::start(session.spec(play, speed)?) => started,
+        started = World::start(session.spec(play, speed, progress)?) => started,
     };
     let world = match started {
         Ok(world) => world,
@@ -317,14 +334,37 @@ async fn play_real(session: &Session, play: &Play, speed: u32, progress: &PlayPr
         played = world.play(session.interrupt.stop.clone(), |tick| progress.tick(tick)) => played,
     };
     tell_end(&played.ended, progress);
+    if let Some(left) = &remains.left {
+        progress.notice(&format!("warning: {left}"));
+    }
     let ending = Ending {
         ended: played.ended,
         killed: played.killed,
         recording: remains.recorder.finish(),
         stack_ready_ms: Some(remains.ready.as_secs_f64() * 1000.0),
+        store: StoreMeasured {
+            about: remains.store,
+            times: Some(remains.front.store),
+        },
         wall: begun.elapsed(),
     };
     Some(Outcome::judged(play, ending, &session.provenance))
+}
+
+/// What stands for DynamoDB in virtual time.
+fn on_virtual_time(store: StoreKind) -> StoreAbout {
+    match store {
+        StoreKind::Memory => StoreAbout {
+            name: "memory".to_owned(),
+            version: None,
+            how: "in process, modelled time".to_owned(),
+        },
+        StoreKind::Embedded => StoreAbout {
+            name: "dynoxide".to_owned(),
+            version: Some(dynoxide::PRODUCT_VERSION.to_owned()),
+            how: "in process, modelled time".to_owned(),
+        },
+    }
 }
 
 fn tell_end(ended: &Ended, progress: &PlayProgress) {
@@ -336,7 +376,7 @@ fn tell_end(ended: &Ended, progress: &PlayProgress) {
 
 impl Session {
     /// What a play on the real clock is built from; none when nothing was to be played there.
-    fn spec(&self, play: &Play, speed: u32) -> Option<WorldSpec> {
+    fn spec(&self, play: &Play, speed: u32, progress: &PlayProgress) -> Option<WorldSpec> {
         let drop_lease_condition = play.sabotage == Some(Sabotage::DropLeaseCondition);
         Some(WorldSpec {
             scenario: Arc::clone(&play.scenario),
@@ -345,7 +385,11 @@ impl Session {
             siblings: self.siblings.clone()?,
             env: play.env.clone(),
             config: play.config.clone(),
-            store: StoreSpec::default(),
+            store: StoreSpec {
+                choice: play.store.clone(),
+                disk: Disk::No,
+                tools: ambient::tools(progress.tell()),
+            },
             sabotage: FrontSabotage { drop_lease_condition },
             witness: None,
         })

@@ -38,6 +38,14 @@ impl Spread {
         self.count_in(sample, 1);
     }
 
+    /// The sum of the samples, to 0.1 %.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.steps
+            .as_ref()
+            .map_or(0.0, |steps| steps.mean() * steps.len() as f64 / self.per_unit)
+    }
+
     /// The same distribution with so many samples of 0 more.
     #[must_use]
     pub fn with_zeros(&self, zeros: u64) -> Self {

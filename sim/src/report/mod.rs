@@ -6,6 +6,7 @@
 //! | `terminal`, `seen` | the verdict in 80 columns |
 //! | `json`, `schema` | `report.json` and its JSON Schema |
 //! | `run_json` | `run.json`: wall time, machine, memory; what differs from run to run |
+//! | `store` | the store of a run: which, what it took, whether it is the bottleneck |
 //! | `junit` | `junit.xml` |
 //! | `summary` | `summary.md`, for a pull-request comment |
 //! | `beside` | variants and twins of a scenario beside each other |
@@ -21,6 +22,7 @@ mod played;
 mod run_json;
 mod schema;
 mod seen;
+mod store;
 mod summary;
 mod terminal;
 #[cfg(test)]
@@ -34,6 +36,7 @@ pub use junit::junit_xml;
 pub use played::{Entry, Played, Provenance};
 pub use run_json::{RunFacts, RunMeasured};
 pub use schema::report_schema;
+pub use store::{StoreFacts, StoreMeasured};
 pub use summary::summary_md;
 pub(crate) use terminal::wrapped;
 pub use terminal::{Style, render, render_suite};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Provenance;
+use super::{Provenance, StoreFacts, StoreMeasured};
 use crate::record::Recording;
 
 /// What only the player of a run can measure.
@@ -14,6 +14,8 @@ pub struct RunMeasured {
     pub wall_seconds: f64,
     /// Real ms from the start of the stack to its first answer.
     pub stack_ready_ms: Option<f64>,
+    /// The store, and what it took.
+    pub store: Option<StoreMeasured>,
     /// Wall seconds per real second; none in virtual time, which has no speed.
     pub compress: Option<f64>,
     /// Cores of the machine.
@@ -43,6 +45,8 @@ pub struct RunFacts {
     pub generator_cpu_us_per_request: Option<f64>,
     /// What the store front added to a request, µs on average.
     pub store_front_mean_us: Option<f64>,
+    /// The store.
+    pub store: Option<StoreFacts>,
     /// The recording's memory.
     pub recording: RecordingFacts,
     /// The service's processes.
@@ -119,6 +123,10 @@ impl RunFacts {
             service_cpu_us_per_request: per_request(api().map(|(_, usage)| usage.cpu_us).sum()),
             generator_cpu_us_per_request: per_request(recording.loads.values().map(|end| end.cpu_us).sum()),
             store_front_mean_us: recording.store.front_mean_us(),
+            store: measured
+                .store
+                .as_ref()
+                .map(|store| StoreFacts::of(store, recording)),
             recording: RecordingFacts {
                 requests: bytes.requests,
                 bytes: bytes.total(),

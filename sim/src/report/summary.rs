@@ -227,6 +227,12 @@ fn details(played: &Played) -> String {
             claim.what, claim.seen, claim.by
         );
     }
+    if let Some(store) = &played.facts.store {
+        let _ = write!(text, "\n- store: {}", cell(&store.to_string()));
+        if let Some(warning) = store.warning() {
+            let _ = write!(text, "\n- **{}**", cell(&warning));
+        }
+    }
     for note in &verdict.notes {
         let _ = write!(text, "\n- {}", cell(note));
     }

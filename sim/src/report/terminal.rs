@@ -61,6 +61,12 @@ pub fn render(played: &Played, style: Style) -> String {
     text.push('\n');
     text.push_str(&seen(&played.verdict, style));
     text.push_str(&facts(played));
+    if let Some(store) = &played.facts.store {
+        text.push_str(&wrapped("store          ", &store.to_string()));
+        if let Some(warning) = store.warning() {
+            text.push_str(&wrapped("warning: ", &warning));
+        }
+    }
     for note in &played.verdict.notes {
         text.push_str(&wrapped("note: ", note));
     }

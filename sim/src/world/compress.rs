@@ -227,6 +227,16 @@ fn peak_rate(scenario: &Scenario) -> f64 {
     peak * hurries.product::<f64>()
 }
 
+/// The most requests that the loads make, when users without think time are served so many a second.
+pub(crate) fn most_requests(scenario: &Scenario, unpaused_rate: f64) -> f64 {
+    let of = |load: &Load| {
+        let rate = requests_per_second(load, scenario);
+        let rate = if rate > 0.0 { rate } else { unpaused_rate };
+        rate * load.length.as_secs_f64()
+    };
+    scenario.loads.iter().map(of).sum()
+}
+
 fn requests_per_second(load: &Load, scenario: &Scenario) -> f64 {
     let journeys = || {
         load.journeys

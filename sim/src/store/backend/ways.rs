@@ -46,7 +46,7 @@ pub async fn ways(tools: &Tools) -> (Vec<Found>, String) {
     } else {
         format!(", which would fail for want of {}", lacking.join(" and "))
     };
-    (all, format!("{}{but} ({why})", chosen.way))
+    (all, format!("{}{but}: {why}", chosen.way))
 }
 
 async fn docker() -> Found {
