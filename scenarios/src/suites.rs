@@ -84,6 +84,18 @@ pub static BUILT_IN: &[BuiltIn] = built_in![
     "outages" / "uri-too-long",
     "outages" / "wrong-host",
     "outages" / "zero-prices",
+    "store" / "hot-partition",
+    "store" / "lost-answers",
+    "store" / "partial-batches",
+    "store" / "store-down",
+    "store" / "store-down-at-update",
+    "store" / "store-hangs",
+    "store" / "store-slow",
+    "store" / "store-throttled",
+    "crash" / "all-crash",
+    "crash" / "api-killed",
+    "crash" / "store-restarted",
+    "crash" / "updater-killed",
     "sweep" / "sweep-base",
 ];
 

@@ -105,6 +105,8 @@ pub struct Stack {
     pub price_retention: Duration,
     /// Time between two scheduled updates.
     pub update_every: Duration,
+    /// How long an update may take, real time; `None` = the service's default.
+    pub update_timeout: Option<Duration>,
     /// Time of the first scheduled update after the start; `None` = drawn from the seed. Less than `update_every`.
     pub update_phase: Option<Duration>,
     /// What the CoinGecko plan permits.
@@ -122,6 +124,7 @@ impl Default for Stack {
             rate_limit: 100,
             price_retention: Duration::from_secs(3600),
             update_every: Duration::from_secs(300),
+            update_timeout: None,
             update_phase: None,
             upstream_plan: Plan::Demo,
             upstream_assume: Assumptions::default(),

@@ -75,6 +75,9 @@ pub(crate) struct RawStack {
     pub(super) price_retention: Option<Raw<Time>>,
     /// Time between two scheduled updates, in whole seconds. Default: `5m`.
     pub(super) update_every: Option<Raw<Time>>,
+    /// How long an update may take, less than `update_every`. A lease that an update leaves behind lasts as long, and 3 s.
+    /// Default: that of the service.
+    pub(super) update_timeout: Option<Raw<Time>>,
     /// Time of the first scheduled update, less than `update_every`. Default: drawn from the seed.
     pub(super) update_phase: Option<Raw<Time>>,
     /// The CoinGecko plan: `keyless`, `demo`, `basic`, `analyst`, `lite`, or limits of its own, as an Enterprise

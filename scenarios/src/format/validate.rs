@@ -173,6 +173,19 @@ fn stack(checker: &mut Checker<'_>, raw: Option<&RawStack>) -> Option<Stack> {
     let cache_ttl = seconds(raw.cache_ttl.as_ref(), default.cache_ttl);
     let price_retention = seconds(raw.price_retention.as_ref(), default.price_retention);
     let update_every = seconds(raw.update_every.as_ref(), default.update_every);
+    let update_timeout = raw
+        .update_timeout
+        .as_ref()
+        .map(|raw| (checker.positive(raw), &raw.range));
+    if let (Some((Some(timeout), range)), Some(every)) = (&update_timeout, update_every)
+        && *timeout >= every
+    {
+        checker.error(
+            range,
+            "`update_timeout` is not less than `update_every`",
+            "write a shorter one",
+        );
+    }
     let rate_limit = raw
         .rate_limit
         .as_ref()
@@ -205,6 +218,10 @@ fn stack(checker: &mut Checker<'_>, raw: Option<&RawStack>) -> Option<Stack> {
         rate_limit: rate_limit?,
         price_retention: price_retention?,
         update_every: update_every?,
+        update_timeout: match update_timeout {
+            Some((timeout, _)) => Some(timeout?),
+            None => None,
+        },
         update_phase: match update_phase {
             Some((phase, _)) => Some(phase?),
             None => None,

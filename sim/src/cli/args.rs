@@ -164,6 +164,9 @@ pub struct RunArgs {
     /// Play with this seed instead of the scenario's
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Play with each of these seeds: A..B (without B), A..=B
+    #[arg(long, value_name = "A..B", conflicts_with = "seed")]
+    pub seeds: Option<Seeds>,
     /// Real clock: play this many times faster than production; default: as fast as is sound, up to 120
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub compress: Option<u32>,

@@ -131,8 +131,11 @@ pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
     let servable_rate = servable_rate(args)? * servable_part(&store);
     let mut problems = Vec::new();
     let mut plays: Vec<Play> = Vec::new();
+    let seeds = args.seeds.iter().flat_map(|seeds| seeds.0.clone());
+    let seeds = seeds.map(|seed| ("seed".to_owned(), seed.to_string()));
+    let overrides: Vec<(String, String)> = args.overrides.iter().cloned().chain(seeds).collect();
     for found in find(&args.what, &mut problems) {
-        for variant in variants(&args.overrides) {
+        for variant in variants(&overrides) {
             for clock in clocks(args.clock) {
                 let play = match play(args, program, &found, &variant, *clock, (&store, servable_rate)) {
                     Ok(play) => play,
@@ -389,18 +392,23 @@ fn play(
     clock: ClockKind,
     (store, servable_rate): (&Choice, f64),
 ) -> Result<Play, Vec<String>> {
-    let overrides: Vec<Override> = variant
-        .overrides
-        .iter()
-        .map(|(key, value)| Override {
-            key: key.clone(),
-            value: value.clone(),
-        })
+    let set = variant.overrides.iter().cloned();
+    let seed = args.seed.map(|seed| ("seed".to_owned(), seed.to_string()));
+    let overrides: Vec<Override> = set
+        .chain(seed)
+        .map(|(key, value)| Override { key, value })
         .collect();
     let scenario = found
         .parse(&overrides)
         .map_err(|problems| vec![problems.to_string()])?;
-    playable::check(&scenario, clock, None).map_err(|problems| vec![problems.to_string()])?;
+    let virtual_store = args.store.as_deref().and_then(virtual_store);
+    let virtual_store = virtual_store.unwrap_or_else(|| StoreKind::default_of(&scenario));
+    let forgets = match (clock, store) {
+        (ClockKind::Virtual, _) if virtual_store == StoreKind::Memory => Some(virtual_store.to_string()),
+        (ClockKind::Real, Choice::Endpoint(endpoint)) => Some(endpoint.to_string()),
+        _ => None,
+    };
+    playable::check(&scenario, clock, forgets.as_deref()).map_err(|problems| vec![problems.to_string()])?;
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
     let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
     let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;
@@ -416,7 +424,7 @@ fn play(
         .map_err(|problem| error(problem.to_string()))?;
     let on = match clock {
         ClockKind::Virtual => On::Virtual {
-            store: args.store.as_deref().and_then(virtual_store).unwrap_or_default(),
+            store: virtual_store,
         },
         ClockKind::Real => On::Real {
             speed: Bounds::new(&scenario, &config, servable_rate)
@@ -424,7 +432,7 @@ fn play(
                 .map_err(|problem| error(problem.to_string()))?,
         },
     };
-    let seed = args.seed.unwrap_or(scenario.seed);
+    let seed = scenario.seed;
     let changes = changes(args, variant);
     Ok(Play {
         name: format!("{}{}", scenario.name, variant.suffix),

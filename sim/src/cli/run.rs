@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
+    incidents,
     cli::{
         ambient::{self, Terminal},
         args::{RunArgs, Sabotage},
@@ -387,7 +388,11 @@ impl Session {
             config: play.config.clone(),
             store: StoreSpec {
                 choice: play.store.clone(),
-                disk: Disk::No,
+                disk: if incidents::kill_the_store(&play.scenario.faults) {
+                    Disk::Yes
+                } else {
+                    Disk::No
+                },
                 tools: ambient::tools(progress.tell()),
             },
             sabotage: FrontSabotage { drop_lease_condition },

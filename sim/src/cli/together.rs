@@ -10,6 +10,9 @@ use crate::{
     report::{Beside, Clocks, Entry, Played, Together},
 };
 
+/// More plays than this of one scenario are not set beside each other: nobody could read that.
+const BESIDE_MOST: usize = 8;
+
 /// Compares what was played to a verdict.
 #[must_use]
 pub fn compare(plays: &[Arc<Play>], outcomes: &[Outcome]) -> Together {
@@ -55,7 +58,7 @@ fn beside<'a>(plays: &'a [Arc<Play>], played: &impl Fn(&Play) -> Option<&'a Play
         let columns: Vec<(String, &Played)> = of_group
             .filter_map(|play| Some((label(play), played(play)?)))
             .collect();
-        if columns.len() > 1 {
+        if (2..=BESIDE_MOST).contains(&columns.len()) {
             tables.push(Beside::of(&format!("{scenario}, {clock} clock"), &columns));
         }
     }

@@ -287,12 +287,13 @@ impl AtWork {
         draw(latency, &mut self.rng)
     }
 
-    /// So many of `count` items, at random: at least one, unless there are none.
+    /// So many of `count` items, at random: at least one, but not all of them unless that is the share.
     fn some_of(&mut self, count: usize, share: f64) -> Option<Vec<usize>> {
-        if count == 0 {
+        let most = if share < 1.0 { count.saturating_sub(1) } else { count };
+        let wanted = ((count as f64 * share).round() as usize).clamp(1.min(most), most);
+        if wanted == 0 {
             return None;
         }
-        let wanted = ((count as f64 * share).round() as usize).clamp(1, count);
         let mut left: Vec<usize> = (0..count).collect();
         let chosen = (0..wanted).map(|_| {
             let at = crate::seed::unit(&mut self.rng) * left.len() as f64;
@@ -445,10 +446,16 @@ mod tests {
         assert_eq!(now(&mut half, &count()), Judgement::default(), "no batch");
 
         let refused = throttled(Throttling::ProvisionedThroughputExceeded);
-        for (share, keys) in [("100%", &PRICES[..]), ("1%", &PRICES[..1])] {
+        for (share, keys, left_out, verdict) in [
+            ("100%", &PRICES[..], 0, refused),
+            ("100%", &PRICES[..1], 0, refused),
+            ("99%", &PRICES[..], 3, Verdict::Pass),
+            ("1%", &PRICES[..], 1, Verdict::Pass),
+            ("99%", &PRICES[..1], 0, Verdict::Pass),
+        ] {
             let mut state = state(&[&format!("kind = \"partial\"\nunprocessed = \"{share}\"")]);
             let judged = now(&mut state, &read(keys));
-            assert_eq!((judged.left_out.len(), judged.verdict), (0, refused), "{share}");
+            assert_eq!((judged.left_out.len(), judged.verdict), (left_out, verdict), "{share}");
         }
     }
 

@@ -177,6 +177,15 @@ impl Forward {
         let body = split
             .as_ref()
             .map_or(body, |split| Bytes::from(split.request.clone()));
+        let is_lost = judgement.verdict == Verdict::LoseAnswer;
+        let late = || async {
+            judgement.delay.is_zero() || tokio::time::timeout(judgement.delay, waits.closed()).await.is_err()
+        };
+        if call.op.reads() && (is_lost || !late().await) {
+            // What a read finds is what there is when it is answered, and matters only to whoever hears of it.
+            self.tell(&call, unanswered(judgement.touched), Outcome::default());
+            return Err(Broken::Reset);
+        }
         let sent = Instant::now();
         let mut answer = self.asked(parts, body).await;
         let store = sent.elapsed();
@@ -186,41 +195,22 @@ impl Forward {
         {
             answer.body = body.into();
         }
-        let is_lost = judgement.verdict == Verdict::LoseAnswer;
-        let late = || async {
-            judgement.delay.is_zero()
-                || tokio::time::timeout(judgement.delay, waits.closed())
-                    .await
-                    .is_err()
-        };
-        if call.op.reads() {
-            // What it found matters only to whoever hears of it.
-            let is_heard = !is_lost && late().await;
-            if is_heard {
-                let outcome = self.outcome(&call, &answer);
-                self.tell(
-                    &call,
-                    arrived.seen(store, answer.status, judgement.touched),
-                    outcome,
-                );
-            } else {
-                self.tell(&call, unanswered(judgement.touched), Outcome::default());
-            }
-        } else {
-            let outcome = self.outcome(&call, &answer);
-            self.midway.saw(&outcome);
-            let is_batch = outcome.stores_prices();
-            let seen = arrived.seen(store, answer.status, judgement.touched);
-            let status = if is_lost { 0 } else { seen.status };
-            self.tell(&call, Seen { status, ..seen }, outcome);
-            if is_batch {
-                self.midway.batch_stored().await;
-            }
-            if !is_lost {
-                late().await;
-            }
+        let outcome = self.outcome(&call, &answer);
+        self.midway.saw(&outcome);
+        let stores_prices = outcome.stores_prices();
+        let seen = arrived.seen(store, answer.status, judgement.touched.clone());
+        let status = if is_lost { 0 } else { seen.status };
+        self.tell(&call, Seen { status, ..seen }, outcome);
+        if stores_prices {
+            self.midway.batch_stored().await;
         }
-        if is_lost { Err(Broken::Reset) } else { Ok(answer) }
+        if is_lost {
+            return Err(Broken::Reset);
+        }
+        if call.op.writes() {
+            late().await;
+        }
+        Ok(answer)
     }
 
     /// The store's answer, or that there is none.

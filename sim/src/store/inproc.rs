@@ -205,6 +205,15 @@ impl InProcessStore {
         let split = (!judgement.left_out.is_empty())
             .then(|| partial::split(&body, &judgement.left_out))
             .flatten();
+        let is_lost = judgement.verdict == Verdict::LoseAnswer;
+        let unheard = Unheard {
+            shared,
+            told: call.op.reads().then(|| (&call, seen.clone())),
+        };
+        if call.op.reads() && !judgement.delay.is_zero() {
+            // What a read finds is what there is when it is answered, and matters only to whoever hears of it.
+            sleep(judgement.delay).await;
+        }
         seen.store_us = micros(shared.latency.pass().await);
         let asked = split.as_ref().map_or(&body[..], |split| &split.request);
         let (status, answer) = shared.ask(target.rsplit('.').next().unwrap_or_default(), asked);
@@ -212,18 +221,10 @@ impl InProcessStore {
             .filter(|_| status == 200)
             .and_then(|split| split.answer(answer.as_bytes()));
         let answer = merged.unwrap_or_else(|| answer.into_bytes());
-        let is_lost = judgement.verdict == Verdict::LoseAnswer;
         if call.op.reads() {
-            // What it found matters only to whoever hears of it.
-            let mut unheard = Unheard {
-                shared,
-                told: Some((&call, seen)),
-            };
             if !is_lost {
-                if !judgement.delay.is_zero() {
-                    sleep(judgement.delay).await;
-                }
-                unheard.heard(status, &answer);
+                unheard.was_heard();
+                shared.tell(&call, Seen { status, ..seen }, &answer);
             }
         } else {
             seen.status = if is_lost { 0 } else { status };
@@ -245,17 +246,15 @@ impl InProcessStore {
     }
 }
 
-/// A read that was done and of which nobody has heard; told as unanswered unless somebody does.
+/// A read under way; told as unanswered unless somebody hears of it.
 struct Unheard<'a> {
     shared: &'a Shared,
     told: Option<(&'a Call, Seen)>,
 }
 
 impl Unheard<'_> {
-    fn heard(&mut self, status: u16, answer: &[u8]) {
-        if let Some((call, seen)) = self.told.take() {
-            self.shared.tell(call, Seen { status, ..seen }, answer);
-        }
+    fn was_heard(mut self) {
+        self.told = None;
     }
 }
 

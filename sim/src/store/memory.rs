@@ -84,6 +84,9 @@ struct Done {
     answered_in: Option<Duration>,
 }
 
+/// What a lost answer looks like.
+const LOST: &str = "the connection was reset after the request";
+
 /// What a method gives.
 type Answer<T> = Result<Metered<T>, StoreError>;
 
@@ -166,21 +169,31 @@ impl MemoryStore {
                 return Err(request.unavailable("the connection was reset"));
             }
         }
+        let is_lost = judgement.verdict == Verdict::LoseAnswer;
+        let reads = request.op.reads();
+        if reads && (is_lost || !judgement.delay.is_zero()) {
+            // What a read finds is what there is when it is answered, and matters only to whoever hears of it.
+            let unheard = Unheard {
+                store: self,
+                call: Some(call.clone()),
+            };
+            sleep(judgement.delay).await;
+            if is_lost {
+                return Err(request.unavailable(LOST));
+            }
+            unheard.was_heard();
+        }
         call.store_us = micros(self.latency.pass().await);
         let at_us = self.clock.now_us();
         let value = self
             .table()
             .act(self.clock.wall_ms(at_us), |items| act(items, &judgement.left_out));
-        let is_lost = judgement.verdict == Verdict::LoseAnswer;
-        let mut done = Done {
+        let late = if reads { Duration::ZERO } else { judgement.delay };
+        let done = Done {
             call,
             at_us,
-            answered_in: (!is_lost).then_some(judgement.delay),
+            answered_in: (!is_lost).then_some(late),
         };
-        if request.op.reads() {
-            // What it found matters only to whoever hears of it.
-            self.hear(&mut done).await?;
-        }
         Ok((done, value))
     }
 
@@ -196,22 +209,6 @@ impl MemoryStore {
             writes: request.op.writes(),
             consistent: request.consistent,
         })
-    }
-
-    /// Waits until a read is answered. When that is never, or when nobody waits for it any more, it is told as
-    /// unanswered.
-    async fn hear(&self, done: &mut Done) -> Result<(), StoreError> {
-        if done.answered_in == Some(Duration::ZERO) {
-            return Ok(());
-        }
-        let unheard = Unheard {
-            store: self,
-            call: Some(done.call.clone()),
-        };
-        sleep(done.delay()?).await;
-        done.at_us = self.clock.now_us();
-        unheard.was_heard();
-        Ok(())
     }
 
     /// The answer to a write, which has been told of: it may come late, or never.
@@ -533,12 +530,12 @@ impl Done {
     fn delay(&self) -> Result<Duration, StoreError> {
         self.answered_in.ok_or_else(|| StoreError::Unavailable {
             operation: self.call.op.name(),
-            reason: "the connection was reset after the request".to_owned(),
+            reason: LOST.to_owned(),
         })
     }
 }
 
-/// A read that was done and of which nobody has heard; told as unanswered unless somebody does.
+/// A read that is late; told as unanswered unless somebody hears of it.
 struct Unheard<'a> {
     store: &'a MemoryStore,
     call: Option<StoreCall>,

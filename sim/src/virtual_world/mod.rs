@@ -56,7 +56,7 @@ use self::{
 };
 use crate::{
     clock::RunClock,
-    incidents::{UpdateKills, incidents},
+    incidents::UpdateKills,
     record::{Recorder, Recording, Timing, event::Event},
     schedule::Schedule,
     seed::Seed,
@@ -82,6 +82,19 @@ pub enum StoreKind {
     Memory,
     /// The service's SDK client over an in-process connector into dynoxide.
     Embedded,
+}
+
+impl StoreKind {
+    /// What a scenario is played on when nobody says otherwise: on the memory store, unless something kills the store.
+    /// Then it must be on disk.
+    #[must_use]
+    pub fn default_of(scenario: &Scenario) -> Self {
+        if crate::incidents::kill_the_store(&scenario.faults) {
+            Self::Embedded
+        } else {
+            Self::Memory
+        }
+    }
 }
 
 impl fmt::Display for StoreKind {
@@ -298,7 +311,7 @@ impl<'a> World<'a> {
         let occasions = schedule.occasions(&scenario.faults, self.spec.seed, scenario.duration);
         let mut parts = Parts::default();
         // Faults change before anything else happens at the same instant.
-        let incidents = incidents(&scenario.faults, scenario.stack.instances);
+        let incidents = crate::incidents::incidents(&scenario.faults, scenario.stack.instances);
         if !incidents.is_empty() {
             let victims = Victims {
                 clock: self.clock,

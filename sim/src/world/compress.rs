@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use scenarios::format::{
     FaultKind,
-    fault::{ClientFault, CoinGeckoFault, ConnectFailure, Latency, StoreFault},
+    fault::{ClientFault, CoinGeckoFault, ConnectFailure, Killed, Latency, ServiceFault, StoreFault},
     model::{Load, Scenario, Shape},
 };
 use service::config::Config;
@@ -167,6 +167,14 @@ fn longest_wait(scenario: &Scenario, config: &Config) -> Duration {
         FaultKind::CoinGecko(kind) => coingecko_wait(kind, config).min(refresh_bound),
         FaultKind::Store(StoreFault::Latency { latency }) => slowest(*latency).min(config.store_timeout * 2),
         FaultKind::Store(StoreFault::Hang { .. } | StoreFault::LostAnswer) => config.store_timeout * 2,
+        // A lease stays behind, and lasts its real time.
+        FaultKind::Store(StoreFault::Down | StoreFault::Restart)
+        | FaultKind::Service(ServiceFault::Kill {
+            process: Killed::Update,
+        }) => config.update_lease(),
+        FaultKind::Service(ServiceFault::Kill {
+            process: Killed::Api { .. },
+        }) => config.api_lease(),
         FaultKind::Store(_) | FaultKind::Service(_) | FaultKind::Schedule(_) | FaultKind::Clients(_) => {
             UNDISTURBED_WAIT
         }

@@ -34,6 +34,9 @@ pub fn of_stack(stack: &Stack) -> BTreeMap<String, String> {
     set("CACHE_TTL_SECONDS", seconds(stack.cache_ttl));
     set("PRICE_RETENTION_SECONDS", seconds(stack.price_retention));
     set("UPDATE_INTERVAL_SECONDS", seconds(stack.update_every));
+    if let Some(timeout) = stack.update_timeout {
+        set("UPDATE_TIMEOUT_MS", timeout.as_millis().to_string());
+    }
     for (name, value) in service_env(stack.upstream_plan) {
         set(name, value.to_owned());
     }

@@ -66,7 +66,10 @@ pub struct Instance {
 enum State {
     Runs(Child),
     /// Ended on purpose. Its port stays ours.
-    Gone(Option<OwnedFd>),
+    Gone {
+        /// Held, and not used.
+        _port: Option<OwnedFd>,
+    },
 }
 
 /// What is done to an instance.
@@ -124,7 +127,7 @@ impl Instance {
             let died = async {
                 match &self.state {
                     State::Runs(child) => WorldError::Died(child.death(child.ended().await)),
-                    State::Gone(_) => std::future::pending().await,
+                    State::Gone { .. } => std::future::pending().await,
                 }
             };
             let order = tokio::select! {
@@ -154,19 +157,21 @@ impl Instance {
 
     /// Ends the process: asks it to, and kills it when it has not ended within `grace`.
     async fn end(&mut self, grace: Duration) {
-        if let State::Runs(child) = std::mem::replace(&mut self.state, State::Gone(None)) {
+        if let State::Runs(child) = std::mem::replace(&mut self.state, State::Gone { _port: None }) {
             self.pid.store(0, Ordering::Relaxed);
             if grace.is_zero() {
                 child.kill().await;
             } else {
                 child.stop(grace).await;
             }
-            self.state = State::Gone(hold(&self.address));
+            self.state = State::Gone {
+                _port: hold(&self.address),
+            };
         }
     }
 
     async fn launch_again(&mut self) -> Result<(), WorldError> {
-        if let State::Gone(_) = self.state {
+        if let State::Gone { .. } = self.state {
             let (child, _) = self.recipe.launch(self.index, &self.address).await?;
             self.pid.store(child.pid(), Ordering::Relaxed);
             self.state = State::Runs(child);
@@ -192,7 +197,7 @@ impl Instance {
                 child.signal(Signal::CONT);
                 child.stop(grace).await.1
             }
-            State::Gone(_) => Killed::No,
+            State::Gone { .. } => Killed::No,
         }
     }
 }
