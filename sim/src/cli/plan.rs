@@ -423,9 +423,7 @@ fn play(
         .transpose()
         .map_err(|problem| error(problem.to_string()))?;
     let on = match clock {
-        ClockKind::Virtual => On::Virtual {
-            store: virtual_store,
-        },
+        ClockKind::Virtual => On::Virtual { store: virtual_store },
         ClockKind::Real => On::Real {
             speed: Bounds::new(&scenario, &config, servable_rate)
                 .choose(args.compress)

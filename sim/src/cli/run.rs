@@ -5,7 +5,6 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    incidents,
     cli::{
         ambient::{self, Terminal},
         args::{RunArgs, Sabotage},
@@ -19,6 +18,7 @@ use crate::{
         progress::{PlayProgress, Progress},
         together,
     },
+    incidents,
     report::{self, Entry, Provenance, StoreMeasured, Style},
     store::{
         backend::{Choice, Disk, StoreAbout, StoreSpec, Way},

@@ -123,9 +123,12 @@ fn untold_calls(lens: &Lens<'_>) -> f64 {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
         evidence.recording.touched.get(&index).copied().unwrap_or(0)
     };
-    let kills = evidence.scenario.faults.iter().enumerate().filter(|(_, fault)| {
-        matches!(fault.kind, FaultKind::Service(ServiceFault::Kill { .. }))
-    });
+    let kills = evidence
+        .scenario
+        .faults
+        .iter()
+        .enumerate()
+        .filter(|(_, fault)| matches!(fault.kind, FaultKind::Service(ServiceFault::Kill { .. })));
     kills.map(|(index, _)| touched(index)).sum::<u64>() as f64 * ATTEMPTS_MOST
 }
 

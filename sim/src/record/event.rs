@@ -47,6 +47,11 @@ pub enum Event {
         /// The counter after an admission.
         count: u32,
     },
+    /// The answer to an admission came late: only now does its request go on. (Virtual time.)
+    AdmissionHeard {
+        /// When.
+        at_us: u64,
+    },
     /// The lease item changed hands or was asked for.
     Lease(LeaseEvent),
     /// Prices were read for a user: eventually consistent, unlike the refresh's own read.

@@ -147,6 +147,11 @@ impl Intake {
                 admitted,
                 ..
             } => self.admission(asker, at_us, &key_id, window, admitted),
+            Event::AdmissionHeard { at_us } => {
+                if let Some(asker) = asker {
+                    self.traces.admitted(asker, self.order, at_us);
+                }
+            }
             Event::Lease(lease) => recording.leases.record(&lease),
             Event::PriceRead {
                 at_us,
@@ -357,6 +362,7 @@ fn at_us(event: &Event) -> Option<u64> {
         | Event::PriceRead { at_us, .. }
         | Event::PriceWrite { at_us, .. }
         | Event::Fault { at_us, .. }
+        | Event::AdmissionHeard { at_us }
         | Event::Started { at_us, .. }
         | Event::ScheduleFired { at_us, .. }
         | Event::ScheduleSkipped { at_us, .. }

@@ -289,7 +289,11 @@ impl AtWork {
 
     /// So many of `count` items, at random: at least one, but not all of them unless that is the share.
     fn some_of(&mut self, count: usize, share: f64) -> Option<Vec<usize>> {
-        let most = if share < 1.0 { count.saturating_sub(1) } else { count };
+        let most = if share < 1.0 {
+            count.saturating_sub(1)
+        } else {
+            count
+        };
         let wanted = ((count as f64 * share).round() as usize).clamp(1.min(most), most);
         if wanted == 0 {
             return None;
@@ -455,7 +459,11 @@ mod tests {
         ] {
             let mut state = state(&[&format!("kind = \"partial\"\nunprocessed = \"{share}\"")]);
             let judged = now(&mut state, &read(keys));
-            assert_eq!((judged.left_out.len(), judged.verdict), (left_out, verdict), "{share}");
+            assert_eq!(
+                (judged.left_out.len(), judged.verdict),
+                (left_out, verdict),
+                "{share}"
+            );
         }
     }
 

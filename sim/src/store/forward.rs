@@ -179,7 +179,10 @@ impl Forward {
             .map_or(body, |split| Bytes::from(split.request.clone()));
         let is_lost = judgement.verdict == Verdict::LoseAnswer;
         let late = || async {
-            judgement.delay.is_zero() || tokio::time::timeout(judgement.delay, waits.closed()).await.is_err()
+            judgement.delay.is_zero()
+                || tokio::time::timeout(judgement.delay, waits.closed())
+                    .await
+                    .is_err()
         };
         if call.op.reads() && (is_lost || !late().await) {
             // What a read finds is what there is when it is answered, and matters only to whoever hears of it.

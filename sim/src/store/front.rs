@@ -122,12 +122,7 @@ impl StoreFront {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(FrontError::Listen)?;
         listener.set_nonblocking(true).map_err(FrontError::Listen)?;
         let url = format!("http://{}", listener.local_addr().map_err(FrontError::Listen)?);
-        let forward = Arc::new(Forward::new(
-            Upstream::new(upstream, signer),
-            clock,
-            emit,
-            rules,
-        ));
+        let forward = Arc::new(Forward::new(Upstream::new(upstream, signer), clock, emit, rules));
         let (stop, stopped) = watch::channel(false);
         let (open, is_open) = watch::channel(true);
         let door = Door {

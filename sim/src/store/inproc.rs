@@ -41,7 +41,7 @@ use super::{
     partial,
     table::{self, TableError},
 };
-use crate::{clock::RunClock, latency::Modelled, seed::Seed};
+use crate::{clock::RunClock, latency::Modelled, record::event::Event, seed::Seed};
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -231,12 +231,17 @@ impl InProcessStore {
             let outcome = call.answer(status, &answer, shared.clock.now_us());
             shared.midway.saw(&outcome);
             let is_batch = outcome.stores_prices();
+            let admits = outcome.admits();
             call.tell(seen, outcome, |event| (shared.emit)(event));
             if is_batch {
                 shared.midway.batch_stored().await;
             }
             if !is_lost && !judgement.delay.is_zero() {
                 sleep(judgement.delay).await;
+                if admits {
+                    let at_us = shared.clock.now_us();
+                    (shared.emit)(Event::AdmissionHeard { at_us });
+                }
             }
         }
         if is_lost {

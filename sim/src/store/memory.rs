@@ -443,7 +443,13 @@ impl MemoryStore {
             admitted,
             count,
         });
-        self.answer(&done, counted, units).await
+        let is_late = done.answered_in.is_some_and(|late| !late.is_zero());
+        let answer = self.answer(&done, counted, units).await;
+        if admitted && is_late {
+            let at_us = self.clock.now_us();
+            (self.emit)(Event::AdmissionHeard { at_us });
+        }
+        answer
     }
 }
 

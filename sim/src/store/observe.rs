@@ -224,6 +224,13 @@ fn lease(update: &OneItem) -> Detail {
 }
 
 impl Outcome {
+    /// Whether a request was admitted.
+    pub(super) fn admits(&self) -> bool {
+        self.events
+            .iter()
+            .any(|event| matches!(event, Event::Admission { admitted: true, .. }))
+    }
+
     /// Whether prices were stored.
     pub(super) fn stores_prices(&self) -> bool {
         self.events

@@ -152,6 +152,7 @@ impl Seen {
             | Event::Admission { .. }
             | Event::PriceRead { .. }
             | Event::Fault { .. }
+            | Event::AdmissionHeard { .. }
             | Event::Audited(_)
             | Event::Started { .. }
             | Event::ScheduleFired { .. }
