@@ -81,10 +81,10 @@ mod tests {
     use super::*;
     use crate::world::environment::effective;
 
-    fn estimate(load: &str) -> Estimate {
+    fn estimate(load: &str, think: &str) -> Estimate {
         let text = format!(
             "schema = 1\nname = \"t\"\nabout = \"t\"\nduration = \"10m\"\n[stack]\nupdate_every = \"5m\"\n\
-             [[journey]]\nname = \"one\"\nget = [\"/prices/{{symbol}}\"]\n[[load]]\nname = \"day\"\n{load}\nkeys = {{ count = 9 }}\n"
+             [[journey]]\nname = \"one\"\nget = [\"/prices/{{symbol}}\"]\nthink = \"{think}\"\n[[load]]\nname = \"day\"\n{load}\nkeys = {{ count = 9 }}\n"
         );
         let scenario = parse("t.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
         let config = effective(&scenario.stack, &BTreeMap::new()).expect("a valid stack");
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn an_estimate_is_above_what_is_planned_and_says_what_it_assumes() {
-        insta::assert_snapshot!(estimate("rate = \"5/s\""), @"cost, at most: 12040 requests to DynamoDB, 156300 read and 3322 write units, 0.03 USD at on-demand prices of us-east-1 (0.125 and 0.625 USD a million, as of November 2024; other regions cost more), storage and taxes aside");
+        insta::assert_snapshot!(estimate("rate = \"5/s\"", "1s"), @"cost, at most: 12040 requests to DynamoDB, 156300 read and 3322 write units, 0.03 USD at on-demand prices of us-east-1 (0.125 and 0.625 USD a million, as of November 2024; other regions cost more), storage and taxes aside");
         assert!(
-            estimate("users = 1").writes > 600_000.0,
+            estimate("users = 1", "0s").writes > 600_000.0,
             "whoever does not pause is counted, too"
         );
     }

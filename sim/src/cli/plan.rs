@@ -681,7 +681,7 @@ mod tests {
             let play = played(&["--store", near]);
             assert!(matches!(play.store, Choice::Endpoint(_)), "{near}");
             assert!(
-                play.arguments.ends_with(&format!(" --store {near}")),
+                play.arguments.ends_with(&format!(" --store {}", quoted(near))),
                 "{}",
                 play.arguments
             );

@@ -13,6 +13,8 @@ use http::{
     header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT},
 };
 
+/// What the SDK adds behind its own signature: they are the client's, and no part of it.
+const UNSIGNED: [&str; 2] = ["amz-sdk-invocation-id", "amz-sdk-request"];
 /// What a signature puts in.
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
@@ -55,15 +57,18 @@ impl Signer {
         body: &[u8],
         at: SystemTime,
     ) -> Result<(), String> {
-        for stale in [AUTHORIZATION, DATE, TOKEN, CONTENT_LENGTH, CONNECTION] {
+        for stale in [AUTHORIZATION, DATE, TOKEN, CONNECTION] {
             headers.remove(stale);
         }
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         let host = uri.authority().map_or("", |authority| authority.as_str());
         let host = HeaderValue::from_str(host).map_err(|error| error.to_string())?;
         headers.insert(HOST, host);
         let signable = headers
             .iter()
-            .filter(|(name, _)| ![USER_AGENT, TRANSFER_ENCODING].contains(name))
+            .filter(|(name, _)| {
+                ![USER_AGENT, TRANSFER_ENCODING].contains(name) && !UNSIGNED.contains(&name.as_str())
+            })
             .map(|(name, value)| Ok((name.as_str(), value.to_str().map_err(|error| error.to_string())?)))
             .collect::<Result<Vec<_>, String>>()?;
         let identity = self.credentials.clone().into();

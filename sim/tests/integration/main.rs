@@ -1,5 +1,6 @@
 //! The command line from outside: what it says, how it exits, what it leaves behind.
 
+mod backends;
 mod bad_input;
 mod bad_luck;
 mod coingecko_client;

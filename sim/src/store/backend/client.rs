@@ -54,20 +54,29 @@ impl AskError {
 #[derive(Debug)]
 pub(super) struct Client {
     upstream: Upstream,
+    /// How long an answer may take, real time.
+    within: Duration,
 }
 
 impl Client {
     pub(super) fn new(endpoint: Uri, signer: Signer) -> Self {
         Self {
             upstream: Upstream::new(endpoint, Some(signer)),
+            within: ANSWER_WITHIN,
         }
+    }
+
+    /// The same with less patience.
+    #[cfg(test)]
+    pub(super) fn within(self, within: Duration) -> Self {
+        Self { within, ..self }
     }
 
     /// One request and its answer.
     pub(super) async fn ask(&self, operation: &str, body: &Value) -> Result<Value, AskError> {
-        tokio::time::timeout(ANSWER_WITHIN, self.exchange(operation, body))
+        tokio::time::timeout(self.within, self.exchange(operation, body))
             .await
-            .unwrap_or(Err(AskError::Silent(ANSWER_WITHIN)))
+            .unwrap_or(Err(AskError::Silent(self.within)))
     }
 
     async fn exchange(&self, operation: &str, body: &Value) -> Result<Value, AskError> {

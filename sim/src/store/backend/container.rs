@@ -87,8 +87,8 @@ impl Container {
         engine().await.map_err(BackendError::NoDocker)?;
         if !has_image().await {
             tools.tell.notice(&format!(
-                "Docker fetches {}; it is Amazon's, under the DynamoDB Local License Agreement, which is not open source: \
-                 https://aws.amazon.com/dynamodb-local-license-agreement",
+                "Docker fetches {}; it is Amazon's, under the DynamoDB Local License Agreement, which is \
+         not open source and asks for an AWS account: LICENSE.txt in DynamoDBLocal.jar",
                 image()
             ));
         }

@@ -1,6 +1,11 @@
 //! DynamoDB Local by the user's own Maven: resolved once, and found again.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::process::Command;
 
 use super::{BackendError, error::indented, local::VERSION, tools::Tools};
 use crate::world::children::{Child, ChildSpec, Keep};
@@ -23,8 +28,8 @@ pub(super) async fn resolve(tools: &Tools) -> Result<PathBuf, BackendError> {
                      --dynamodb-local docker or --dynamodb-local PATH-OF-DynamoDBLocal.jar",
     })?;
     tools.tell.notice(&format!(
-        "Maven resolves DynamoDB Local {VERSION} into {}; it is Amazon's, under the DynamoDB Local License Agreement, which \
-         is not open source: LICENSE.txt in its jar, https://aws.amazon.com/dynamodb-local-license-agreement",
+        "Maven resolves DynamoDB Local {VERSION} into {}; it is Amazon's, under the DynamoDB Local License Agreement, which is \
+         not open source and asks for an AWS account: LICENSE.txt in its jar",
         folder.display()
     ));
     let unusable = |action: String| move |source| BackendError::Io { action, source };
@@ -51,6 +56,23 @@ pub(super) async fn resolve(tools: &Tools) -> Result<PathBuf, BackendError> {
 /// Whether it has been resolved.
 pub(super) fn is_resolved(tools: &Tools) -> bool {
     jar(&tools.downloads.join("dynamodb-local").join(VERSION)).is_file()
+}
+
+/// What a Maven says of itself, in one line.
+pub(super) async fn said(maven: &Path, tools: &Tools) -> String {
+    let output = Command::new(maven)
+        .args(["--batch-mode", "--version"])
+        .env_clear()
+        .envs(&tools.env)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await;
+    let text = output.map_or_else(
+        |error| error.to_string(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    );
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// The jar in such a folder.

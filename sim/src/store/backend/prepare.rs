@@ -26,6 +26,9 @@ const AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How far from now a scenario may begin for expired items to be deleted by the real date.
 const NOW_WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// What is refused when the table was not made.
+pub(super) const CREATE: &str = "create";
+
 /// Creates the table of a store whose clock is not ours, and puts into it what a play begins with.
 pub(super) async fn prepare(
     client: &Client,
@@ -37,7 +40,7 @@ pub(super) async fn prepare(
     client
         .ask("CreateTable", &definition(table))
         .await
-        .map_err(refused("create"))?;
+        .map_err(refused(CREATE))?;
     active(client, table).await?;
     if (contents.start_ms - now_ms()).abs() <= NOW_WITHIN_MS {
         client

@@ -1,6 +1,9 @@
 //! A DynamoDB that is not ours, and our table in it.
 
-use std::thread;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use aws_credential_types::Credentials;
 use serde_json::json;
@@ -10,7 +13,7 @@ use super::{
     BackendError, Contents, StoreAbout,
     choice::Endpoint,
     client::{AskError, Client},
-    prepare::prepare,
+    prepare::{CREATE, prepare},
     tools::Tools,
 };
 use crate::store::signing::Signer;
@@ -29,7 +32,7 @@ pub(super) struct Remote {
     client: Client,
     tools: Tools,
     /// Whether there may be a table to delete.
-    made: std::sync::atomic::AtomicBool,
+    made: AtomicBool,
 }
 
 impl Remote {
@@ -69,13 +72,24 @@ impl Remote {
 
     pub(super) async fn prepare(&self, contents: &Contents) -> Result<(), BackendError> {
         // Before it is asked for: an answer may be lost.
-        self.made.store(true, std::sync::atomic::Ordering::Release);
-        prepare(&self.client, &self.table, contents, &self.tools.tell).await
+        self.made.store(true, Ordering::Release);
+        let prepared = prepare(&self.client, &self.table, contents, &self.tools.tell).await;
+        if let Err(BackendError::Refused {
+            action: CREATE,
+            reason: AskError::Refused { code, .. },
+            ..
+        }) = &prepared
+            && code != "InternalServerError"
+        {
+            // It was not made, or it is somebody else's.
+            self.made.store(false, Ordering::Release);
+        }
+        prepared
     }
 
     /// Deletes the table.
     pub(super) async fn stop(self) -> Result<(), BackendError> {
-        if !self.made.swap(false, std::sync::atomic::Ordering::AcqRel) {
+        if !self.made.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
         delete(&self.client, &self.table)
@@ -90,7 +104,7 @@ impl Remote {
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        if !self.made.load(std::sync::atomic::Ordering::Acquire) {
+        if !self.made.load(Ordering::Acquire) {
             return;
         }
         let (uri, signer, table) = (self.endpoint.uri.clone(), self.signer.clone(), self.table.clone());

@@ -1,5 +1,9 @@
 //! Stores that are ours: started, halted, resumed, gone.
 
+mod bad_input;
+mod endpoint;
+mod stub;
+
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -66,7 +70,9 @@ async fn what_is_on_disk_outlives_a_halt_and_is_gone_with_the_store() {
         let answer = ask(&url, "GetItem", key(&backend)).await.expect("it answers");
         assert_eq!(answer["Item"]["enabled"]["BOOL"], true, "{answer}");
     }
-    let Kind::Embedded(embedded) = &backend.kind;
+    let Kind::Embedded(embedded) = &backend.kind else {
+        panic!("{backend:?} is the embedded one")
+    };
     let folder = embedded.folder().expect("it is on disk").to_owned();
     assert!(folder.join("dynoxide.db").is_file());
     backend.stop().await.expect("it stops");

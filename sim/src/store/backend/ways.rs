@@ -21,7 +21,7 @@ pub struct Found {
 
 /// What there is, and which way `--store dynamodb-local` would go, in words.
 pub async fn ways(tools: &Tools) -> (Vec<Found>, String) {
-    let mut all = vec![docker().await, java(tools).await, maven(tools)];
+    let mut all = vec![docker().await, java(tools).await, maven(tools).await];
     let asked = tools.variable(Way::VARIABLE).map(Way::parse);
     if let Some(way) = &asked {
         all.push(variable(way));
@@ -85,14 +85,18 @@ async fn java(tools: &Tools) -> Found {
     }
 }
 
-fn maven(tools: &Tools) -> Found {
+async fn maven(tools: &Tools) -> Found {
     let version = local::VERSION;
     let (does, found) = match tools.program("mvn") {
         _ if maven::is_resolved(tools) => (true, format!("DynamoDB Local {version} is resolved already")),
         None => (false, "`mvn` is not on PATH".to_owned()),
         Some(path) => (
             true,
-            format!("{}, which would resolve DynamoDB Local {version}", path.display()),
+            format!(
+                "{}: {}, which would resolve DynamoDB Local {version}",
+                path.display(),
+                maven::said(&path, tools).await
+            ),
         ),
     };
     Found {

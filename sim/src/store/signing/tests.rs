@@ -110,13 +110,6 @@ proptest! {
         let dummy = Credentials::from_keys("simulated", "simulated", None);
         let stale = signed_by_the_sdk(dummy, "http://127.0.0.1:4711/", UNIX_EPOCH, &key);
         prop_assert_ne!(stale.0.get(AUTHORIZATION), expected.get(AUTHORIZATION));
-        // Each request of the SDK has an id of its own.
-        let mut stale = stale;
-        for own in ["amz-sdk-invocation-id", "amz-sdk-request"] {
-            if let Some(value) = expected.get(own) {
-                stale.0.insert(HeaderName::from_static(own), value.clone());
-            }
-        }
         let anew = signed_anew(stale, credentials, endpoint, at);
         for signed in [AUTHORIZATION, DATE, TOKEN] {
             prop_assert_eq!(anew.get(&signed), expected.get(&signed));
