@@ -186,7 +186,7 @@ fn an_image_that_is_not_here_and_cannot_be_pulled_is_named() {
         "{problem}"
     );
     assert!(said.contains("DynamoDB Local License Agreement"), "{said}");
-    assert_eq!(engine.count("POST /images/create"), 1);
+    assert!(engine.count("POST /images/create") >= 1, "it was asked for");
 }
 
 #[test]

@@ -213,7 +213,9 @@ impl Container {
 }
 
 fn request(disk: Disk, port: u16, name: &str) -> testcontainers::ContainerRequest<GenericImage> {
-    let mut arguments = vec!["-jar".to_owned(), "DynamoDBLocal.jar".to_owned()];
+    // The image's entry point is Java.
+    let mut arguments: Vec<String> = local::JVM.map(str::to_owned).into();
+    arguments.extend(["-jar".to_owned(), "DynamoDBLocal.jar".to_owned()]);
     arguments.extend(local::arguments(disk, DATA));
     GenericImage::new(IMAGE, VERSION)
         .with_exposed_port(PORT.tcp())

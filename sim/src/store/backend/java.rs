@@ -178,6 +178,12 @@ impl Java {
         &self.client
     }
 
+    /// Where its data are.
+    #[cfg(test)]
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The version that it told of when it started.
     pub(super) fn version(&self) -> Option<&str> {
         self.version.as_deref()
@@ -256,10 +262,11 @@ impl Java {
     fn spec(&self) -> ChildSpec {
         let folder = self.folder.path().display();
         // Whatever Java leaves in temporary folders goes with ours, however it ends.
-        let mut args = vec![
+        let mut args: Vec<String> = local::JVM.map(str::to_owned).into();
+        args.extend([
             "-XX:+PerfDisableSharedMem".to_owned(),
             format!("-Djava.io.tmpdir={folder}"),
-        ];
+        ]);
         args.extend(self.jar.args.iter().cloned());
         args.extend(["-port".to_owned(), self.port.number.to_string()]);
         args.extend(local::arguments(self.disk, &folder.to_string()));

@@ -15,6 +15,10 @@ pub(super) const NAME: &str = "DynamoDB Local";
 /// Its version: in the pom, and the tag of its image.
 pub(super) const VERSION: &str = "3.3.1";
 
+/// How Java runs it: one compiler and one collector of garbage that both begin at once. Plays are over before better code
+/// would pay; on two cores this halves the time to the first answer and that of a call.
+pub(super) const JVM: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+
 /// A started DynamoDB Local.
 #[derive(Debug)]
 pub(super) enum Local {

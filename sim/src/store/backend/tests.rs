@@ -97,3 +97,50 @@ async fn what_is_in_memory_is_not_halted() {
         .expect("it goes on");
     assert_eq!(answer["Item"]["enabled"]["BOOL"], true, "{answer}");
 }
+
+/// The real one, where this machine has Java and Maven has brought it before (`run --store dynamodb-local` does that).
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[expect(clippy::print_stderr, reason = "what a machine cannot do is said")]
+async fn dynamodb_local_outlives_being_killed_when_it_is_on_disk() {
+    let tools = crate::cli::ambient::tools(Tell::default());
+    if !maven::is_resolved(&tools) || tools.java().is_none() {
+        eprintln!("SKIPPED: this machine has no DynamoDB Local by Maven");
+        return;
+    }
+    let spec = StoreSpec {
+        choice: Choice::DynamoDbLocal(Some(Way::Maven)),
+        disk: Disk::Yes,
+        tools,
+    };
+    let mut backend = Backend::start(&spec).await.expect("it starts");
+    assert_eq!(
+        backend.about().to_string(),
+        "DynamoDB Local 3.3.1 (Maven, on disk)"
+    );
+    backend.prepare(&contents()).await.expect("it is prepared");
+    backend.halt().await.expect("it is killed");
+    let refused = ask(backend.url(), "GetItem", key(&backend))
+        .await
+        .expect_err("nobody listens");
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    backend.resume().await.expect("it starts again");
+    let answer = ask(backend.url(), "GetItem", key(&backend))
+        .await
+        .expect("it answers");
+    assert_eq!(answer["Item"]["enabled"]["BOOL"], true, "{answer}");
+    let Kind::Local(local) = &backend.kind else {
+        panic!("{backend:?} is DynamoDB Local")
+    };
+    let Local::Java(java) = &**local else {
+        panic!("{local:?} is a process")
+    };
+    let folder = java.folder().to_owned();
+    let url = backend.url().to_owned();
+    assert!(folder.join("shared-local-instance.db").is_file());
+    backend.stop().await.expect("it stops");
+    assert!(!folder.exists(), "nothing is left behind");
+    assert!(
+        ask(&url, "ListTables", json!({})).await.is_err(),
+        "nobody listens"
+    );
+}
