@@ -1,10 +1,12 @@
-//! The simulated DynamoDB in its three forms: one contract for all, the events that each tells, and what only
-//! one of them has.
+//! The simulated DynamoDB in its three forms, and Amazon's DynamoDB Local: one contract for all, the differences that
+//! are known, the events that each tells, and what only one of them has.
 
 pub(crate) mod checks;
 mod contract;
+mod differences;
 mod front;
 mod in_process;
+mod local;
 mod mix;
 mod raw;
 mod streams;

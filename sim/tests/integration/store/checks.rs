@@ -1,13 +1,17 @@
-//! What must hold of a store, whichever it is: each check takes one with the service's table, empty but for other
-//! checks' items. `contract` says which run on which; those in [`endpoint`] speak DynamoDB's own language.
+//! What must hold of a store, whichever it is: each check takes one with the service's table, empty. `contract` says which run on which; those that take a [`super::raw::Raw`] speak DynamoDB's own
+//! language.
 
+pub(crate) mod batches;
+pub(crate) mod capacity;
 pub(crate) mod cost;
 pub(crate) mod counters;
-pub(crate) mod endpoint;
 pub(crate) mod expiry;
 pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod prices;
+pub(crate) mod requests;
+pub(crate) mod tables;
+pub(crate) mod writes;
 
 use std::sync::Arc;
 
@@ -36,7 +40,12 @@ pub(crate) fn config(table: &str, lookup: impl Fn(&str) -> Option<String>) -> Co
 
 /// The service's own store at an endpoint, patient enough for a busy machine.
 pub(crate) fn service_store(endpoint: &str) -> Arc<dyn Store> {
-    let config = config(TABLE, |name| match name {
+    service_store_of(endpoint, TABLE)
+}
+
+/// The same with another table.
+pub(crate) fn service_store_of(endpoint: &str, table: &str) -> Arc<dyn Store> {
+    let config = config(table, |name| match name {
         "AWS_ENDPOINT_URL_DYNAMODB" => Some(endpoint.to_owned()),
         "STORE_TIMEOUT_MS" | "WRITE_TIMEOUT_MS" => Some("10000".to_owned()),
         _ => None,

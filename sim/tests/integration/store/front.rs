@@ -27,7 +27,6 @@ use super::{
     checks::{
         self, TABLE,
         counters::{ROOM, TRIES, WINDOW},
-        endpoint,
         lease::{acquire, holder},
         service_store,
     },
@@ -174,7 +173,7 @@ async fn sabotage_gives_the_lease_to_whoever_asks_and_touches_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn capacity_sums_up_to_the_documented_formulas() {
     let Fronted { front, told, .. } = &Fronted::start(FrontSabotage::default()).await;
-    let (read, written) = endpoint::capacity(front.url()).await;
+    let (read, written) = checks::capacity::follows_the_formulas(&Raw::new(front.url())).await;
     let calls = told.calls();
     assert_eq!(calls.iter().map(|call| call.rcu).sum::<f64>(), read);
     assert_eq!(calls.iter().map(|call| call.wcu).sum::<f64>(), written);
@@ -246,7 +245,6 @@ async fn prices_are_kept_exactly_and_each_write_is_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seeded_keys_are_keys_to_the_service() {
     let Fronted { store, front, told } = &Fronted::start(FrontSabotage::default()).await;
-    endpoint::time_to_live(front.url()).await;
     let keys = [("secret-1".to_owned(), true), ("secret-2".to_owned(), false)];
     table::seed_keys(store.database(), TABLE, &keys, 1_772_409_600_000).expect("stored");
     let service = service_store(front.url());

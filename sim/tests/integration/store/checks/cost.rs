@@ -1,9 +1,9 @@
 //! What each operation consumes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use service::{
-    models::{KeyId, StoredPrice, Symbol, Timestamp},
+    models::{ApiKeyItem, KeyId, StoredPrice, Symbol, Timestamp},
     store::{Consistency, ReleaseLease, ReleaseOutcome, Store, StoreFuture},
 };
 
@@ -28,19 +28,20 @@ impl Bill<'_> {
     }
 }
 
-/// Small items cost the least; absent ones and refused writes cost it, too.
+/// Small items cost the least; absent ones and refused writes cost it, too. (Absent ones of a batch are among the
+/// differences.)
 pub(crate) async fn of_small_items_is_the_least(store: &Arc<dyn Store>) {
     use Consistency::{Eventual, Strong};
-    let symbols = ["BTC", "ETH", "XRP"].map(Symbol::new);
+    let symbols = ["BTC", "ETH"].map(Symbol::new);
     let prices = [price("BTC", "1"), price("ETH", "2")];
     Bill("write two prices")
         .is(store.write_prices(&prices), 0.0, 2.0)
         .await;
-    Bill("read two and an absent one")
-        .is(store.prices(&symbols, Eventual), 1.5, 0.0)
+    Bill("read two")
+        .is(store.prices(&symbols, Eventual), 1.0, 0.0)
         .await;
     Bill("read them strongly")
-        .is(store.prices(&symbols, Strong), 3.0, 0.0)
+        .is(store.prices(&symbols, Strong), 2.0, 0.0)
         .await;
 
     Bill("read an absent lease").is(store.lease(), 1.0, 0.0).await;
@@ -138,16 +139,26 @@ pub(crate) async fn of_large_items_is_by_their_size(store: &Arc<dyn Store>) {
 
 /// One byte more than a step is the next step.
 pub(crate) async fn is_in_steps_to_the_byte(store: &Arc<dyn Store>) {
-    // What the item of a nameless key takes: names of attributes 2 + 2 + 5 + 4 + 9 + 7, texts 11 + 8 + 4, `createdAt`
-    // 8 / 2 + 1 (17724096 followed by zeros), `enabled` 1.
-    let bare = 29 + 23 + 5 + 1;
+    // An odd number of digits, the last of them not 0: all stores take that for the same size.
+    let created_at = NOW.after(Duration::from_millis(123));
+    let sized = |id: &str, bytes: usize| ApiKeyItem {
+        created_at,
+        ..key(id, &"x".repeat(bytes - bare(8)))
+    };
     for (id, bytes, units) in [("aaaa", 1_024, 1.0), ("bbbb", 1_025, 2.0)] {
-        let key = key(id, &"x".repeat(bytes - bare));
-        Bill(id).is(store.put_api_key(&key), 0.0, units).await;
+        Bill(id)
+            .is(store.put_api_key(&sized(id, bytes)), 0.0, units)
+            .await;
     }
     for (id, bytes, units) in [("cccc", 4_096, 0.5), ("dddd", 4_097, 1.0)] {
-        let key = key(id, &"x".repeat(bytes - bare));
+        let key = sized(id, bytes);
         store.put_api_key(&key).await.expect("an answer");
         Bill(id).is(store.api_key(&key.id), units, 0.0).await;
     }
+}
+
+/// What the item of a nameless key with an id of four letters takes: names of attributes 2 + 2 + 5 + 4 + 9 + 7, texts
+/// 11 + 8 + 4, `enabled` 1, and `createdAt`.
+pub(crate) fn bare(created_at: usize) -> usize {
+    29 + 23 + 1 + created_at
 }

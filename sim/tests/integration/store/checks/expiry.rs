@@ -1,15 +1,22 @@
-//! Time to live: written, and honoured late. For stores on virtual time, whose clock stands at `NOW` at first.
+//! Time to live: written, and honoured late, by the clock of the run or by the real one.
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::json;
 use service::{
-    models::{KeyId, StoredPrice, Symbol},
+    clock::{Clock, SystemClock},
+    models::{KeyId, StoredPrice, Symbol, Timestamp},
     store::{Consistency, Counted, Store},
 };
 use sim::store::expiry::{LATE, SWEEP_EVERY};
 use tokio::time::{Instant, sleep_until};
 
-use super::{NOW, keys::key, price};
+use super::{
+    super::raw::{self, Raw, item},
+    NOW,
+    keys::key,
+    price,
+};
 
 /// Expired items stay readable, can still be counted on, and are gone some time later: by the `ttl` that they were
 /// made with, or the one that a later write gave them.
@@ -88,4 +95,90 @@ pub(crate) async fn is_late(store: &Arc<dyn Store>) {
     assert_eq!(read().await, (Vec::new(), 0));
     let key = store.api_key(&id).await.expect("an answer").value;
     assert!(key.is_some(), "what has no ttl stays");
+}
+
+/// Nothing goes before its `ttl`, nor without one; what is expired is there until the store deletes it, and can be
+/// written and counted on like anything else. Instants are around the real now, for stores whose clock is that.
+pub(crate) async fn is_never_early(store: &Arc<dyn Store>) {
+    let now = SystemClock.now();
+    let (minute, id) = (Duration::from_secs(60), KeyId::new("ab12"));
+    let seconds = |at: Timestamp| at.0.div_euclid(1000);
+    let of = |symbol: &str, at: Timestamp| StoredPrice {
+        ttl: seconds(at),
+        ..price(symbol, "1")
+    };
+    let year = Duration::from_secs(365 * 86_400);
+    let expired = of("OLD", now.before(minute));
+    let living = [of("BTC", now.after(minute * 60)), of("ETH", now.after(year))];
+    let all = [living[0].clone(), living[1].clone(), expired.clone()];
+    store
+        .put_api_key(&key("ab12", "an app"))
+        .await
+        .expect("an answer");
+    store.write_prices(&all).await.expect("an answer");
+    let count = store.count_request(&id, 5, 9, seconds(now.before(minute))).await;
+    assert_eq!(count.expect("an answer").value, Counted::Admitted { count: 1 });
+
+    let symbols = ["BTC", "ETH", "OLD"].map(Symbol::new);
+    let read = store
+        .prices(&symbols, Consistency::Strong)
+        .await
+        .expect("an answer")
+        .value;
+    for price in &living {
+        assert!(
+            read.prices.contains(price),
+            "{price:?} is gone too soon: {read:?}"
+        );
+    }
+    assert!(read.prices.iter().all(|price| all.contains(price)), "{read:?}");
+    assert!(store.api_key(&id).await.expect("an answer").value.is_some());
+    // Whether the store has deleted it meanwhile or not, there is room for one.
+    let count = store.count_request(&id, 5, 9, seconds(now.after(minute))).await;
+    assert!(matches!(
+        count.expect("an answer").value,
+        Counted::Admitted { .. }
+    ));
+}
+
+/// A store that deletes by the real clock: what is expired goes within minutes, but not what says that it expired over
+/// five years ago (which is taken for a mistake), nor what is yet to expire, nor what has no such time at all.
+///
+/// Each item has the index's keys: see the differences for those that have none.
+pub(crate) async fn is_by_the_real_clock(raw: &Raw) {
+    let now_s = SystemClock.now().0.div_euclid(1000);
+    let day = 86_400;
+    let put = async |pk: &str, ttl: serde_json::Value| {
+        let attributes = json!({ "GSI1PK": { "S": "all" }, "GSI1SK": { "S": pk }, "ttl": ttl });
+        raw.call("PutItem", &raw.here(json!({ "Item": item(pk, attributes) })))
+            .await;
+    };
+    let number = |seconds: i64| json!({ "N": seconds.to_string() });
+    for (pk, ttl) in [
+        ("AGO#6y", number(now_s - 6 * 365 * day)),
+        ("IN#1h", number(now_s + 3_600)),
+        ("TEXT", json!({ "S": (now_s - 60).to_string() })),
+        ("AGO#1y", number(now_s - 365 * day)),
+        ("AGO#60s", number(now_s - 60)),
+    ] {
+        put(pk, ttl).await;
+    }
+    for pk in ["AGO#1y", "AGO#60s"] {
+        is_gone_in_time(raw, pk).await;
+    }
+    for pk in ["AGO#6y", "IN#1h", "TEXT"] {
+        assert!(raw.item(&raw::key(pk)).await.is_some(), "{pk} is gone");
+    }
+}
+
+/// DynamoDB Local looks through a few tables every ten seconds, and through many in turn.
+const GONE_WITHIN: Duration = Duration::from_secs(180);
+
+/// Waits for a store to delete an item.
+pub(crate) async fn is_gone_in_time(raw: &Raw, pk: &str) {
+    let began = Instant::now();
+    while raw.item(&raw::key(pk)).await.is_some() {
+        assert!(began.elapsed() < GONE_WITHIN, "{pk} is still there");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use service::{
     models::{ApiKeyItem, KeyId, Timestamp},
-    store::{Capacity, Store},
+    store::Store,
 };
 
 use super::{NOW, assert_invalid, price};
@@ -86,14 +86,7 @@ pub(crate) async fn are_updated_only_where_they_are(store: &Arc<dyn Store>) {
 /// Pages of a megabyte of whatever is in the table give each key once, and nothing else.
 pub(crate) async fn are_listed_in_pages(store: &Arc<dyn Store>) {
     let first = store.list_api_keys(None).await.expect("an answer");
-    let least = Capacity {
-        read: 0.5,
-        write: 0.0,
-    };
-    assert_eq!(
-        (first.value.keys.len(), first.value.next, first.consumed),
-        (0, None, least)
-    );
+    assert_eq!((first.value.keys.len(), first.value.next), (0, None));
 
     store.write_prices(&[price("BTC", "1")]).await.expect("an answer");
     let keys: Vec<_> = (0..5)
@@ -103,7 +96,7 @@ pub(crate) async fn are_listed_in_pages(store: &Arc<dyn Store>) {
         store.put_api_key(key).await.expect("an answer");
         store.count_request(&key.id, 5, 9, 99).await.expect("an answer");
     }
-    let (mut start, mut pages, mut read) = (None, Vec::new(), 0.0);
+    let (mut start, mut pages, mut read) = (None, 0, 0.0);
     let mut listed = BTreeSet::new();
     loop {
         let page = store
@@ -111,7 +104,7 @@ pub(crate) async fn are_listed_in_pages(store: &Arc<dyn Store>) {
             .await
             .expect("an answer")
             .charge_to(&mut read);
-        pages.push(page.keys.len());
+        pages += 1;
         for key in page.keys {
             assert!(listed.insert(key.id.clone()), "{:?} is listed twice", key.id);
             assert!(keys.contains(&key));
@@ -122,7 +115,7 @@ pub(crate) async fn are_listed_in_pages(store: &Arc<dyn Store>) {
         }
     }
     assert_eq!(listed.len(), keys.len());
-    assert_eq!(pages, [3, 2]);
+    assert_eq!(pages, 2);
     // 1.5 MB in steps of 4 KB, each half a unit.
     assert!((183.0..185.0).contains(&read), "{read} units");
 }

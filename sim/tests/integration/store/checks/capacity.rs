@@ -1,36 +1,14 @@
-//! What must hold of an endpoint that speaks DynamoDB's JSON: what the service's own requests cannot show.
+//! What an endpoint says that requests consume.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{super::raw::Raw, TABLE};
-
-/// Items expire by `ttl`.
-pub(crate) async fn time_to_live(endpoint: &str) {
-    let answer = Raw::new(endpoint)
-        .call("DescribeTimeToLive", &json!({ "TableName": TABLE }))
-        .await;
-    assert_eq!(
-        answer["TimeToLiveDescription"],
-        json!({ "AttributeName": "ttl", "TimeToLiveStatus": "ENABLED" })
-    );
-}
-
-fn key(pk: &str) -> Value {
-    json!({ "PK": { "S": pk }, "SK": { "S": "METADATA" } })
-}
-
-/// An item of a size in bytes, as DynamoDB counts it: names and texts.
-fn item(pk: &str, size: usize) -> Value {
-    let mut item = key(pk);
-    let rest = size - "PKSKMETADATAblob".len() - pk.len();
-    item["blob"] = json!({ "S": "x".repeat(rest) });
-    item
-}
+use super::super::raw::{Raw, key, sized};
 
 /// Consumed capacity follows the documented formulas: writes by started KB, reads by started 4 KB, halved when
 /// eventually consistent, absent items as small ones. Returns the read and write units that all of it cost.
-pub(crate) async fn capacity(endpoint: &str) -> (f64, f64) {
-    let (kb_2_5, kb_5) = (item("SIZE#2.5", 2560), item("SIZE#5", 5120));
+pub(crate) async fn follows_the_formulas(raw: &Raw) -> (f64, f64) {
+    let table = raw.table();
+    let (kb_2_5, kb_5) = (sized("SIZE#2.5", 2560), sized("SIZE#5", 5120));
     let small: Vec<_> = (0..25).map(|n| key(&format!("SIZE#small{n}"))).collect();
     let puts: Vec<_> = small
         .iter()
@@ -53,11 +31,11 @@ pub(crate) async fn capacity(endpoint: &str) -> (f64, f64) {
             json!({ "Key": key("SIZE#5"), "ConsistentRead": true }),
             2.0,
         ),
-        ("BatchWriteItem", json!({ "RequestItems": { TABLE: puts } }), 25.0),
-        ("BatchGetItem", json!({ "RequestItems": { TABLE: keys } }), 5.0),
+        ("BatchWriteItem", json!({ "RequestItems": { table: puts } }), 25.0),
+        ("BatchGetItem", json!({ "RequestItems": { table: keys } }), 5.0),
         (
             "BatchGetItem",
-            json!({ "RequestItems": { TABLE: keys_strong } }),
+            json!({ "RequestItems": { table: keys_strong } }),
             10.0,
         ),
         (
@@ -71,12 +49,11 @@ pub(crate) async fn capacity(endpoint: &str) -> (f64, f64) {
             1.0,
         ),
     ];
-    let raw = Raw::new(endpoint);
     let (mut read, mut written) = (0.0, 0.0);
     for (operation, mut body, units) in cases {
         body["ReturnConsumedCapacity"] = json!("TOTAL");
         if body.get("RequestItems").is_none() {
-            body["TableName"] = json!(TABLE);
+            body = raw.here(body);
         }
         let answer = raw.call(operation, &body).await;
         let consumed = &answer["ConsumedCapacity"];
@@ -89,16 +66,11 @@ pub(crate) async fn capacity(endpoint: &str) -> (f64, f64) {
         }
     }
     // A refused write costs as much as the item in its way; only the bill says so.
-    let refused = json!({
-        "TableName": TABLE, "Item": kb_2_5, "ConditionExpression": "attribute_not_exists(PK)",
+    let refused = raw.here(json!({
+        "Item": kb_2_5, "ConditionExpression": "attribute_not_exists(PK)",
         "ReturnConsumedCapacity": "TOTAL", "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    });
-    let (status, answer) = raw.send("PutItem", refused.to_string()).await;
-    assert_eq!(status, 400);
-    assert!(
-        answer["__type"]
-            .as_str()
-            .is_some_and(|code| code.ends_with("#ConditionalCheckFailedException"))
-    );
+    }));
+    raw.refused("PutItem", &refused, "ConditionalCheckFailedException")
+        .await;
     (read, written + 3.0)
 }
