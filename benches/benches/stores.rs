@@ -31,8 +31,8 @@ use sim::{
     seed::Seed,
     store::{
         embedded::EmbeddedStore,
-        front::{Emit, FrontSabotage, StoreFront},
-        inproc::InProcessStore,
+        front::{Emit, FrontRules, FrontSabotage, StoreFront},
+        inproc::{Conditions, InProcessStore},
         memory::MemoryStore,
         table,
     },
@@ -240,7 +240,15 @@ fn memory() -> Arc<dyn Store> {
 }
 
 fn in_process() -> Arc<dyn Store> {
-    let store = InProcessStore::open(TABLE, clock(), Modelled::none(), nobody(), Seed(1)).expect("it opens");
+    let store = InProcessStore::open(
+        TABLE,
+        clock(),
+        Modelled::none(),
+        nobody(),
+        Seed(1),
+        Conditions::calm(clock()),
+    )
+    .expect("it opens");
     Arc::new(store.service_store(&config("http://127.0.0.1:1")))
 }
 
@@ -258,7 +266,13 @@ async fn local(jar: &Path) -> (Arc<dyn Store>, Parts) {
 }
 
 async fn front(url: &str) -> StoreFront {
-    let front = StoreFront::start(url, clock(), nobody(), FrontSabotage::default()).await;
+    let front = StoreFront::start(
+        url,
+        clock(),
+        nobody(),
+        FrontRules::only(FrontSabotage::default(), clock()),
+    )
+    .await;
     front.expect("the front starts")
 }
 

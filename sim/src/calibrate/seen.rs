@@ -160,6 +160,8 @@ mod tests {
             status: 200,
             rcu: 0.0,
             wcu: 1.0,
+            throttled: false,
+            faults: Vec::new(),
         })
     }
 

@@ -144,6 +144,8 @@ impl Stage {
             status: 200,
             rcu,
             wcu: 0.0,
+            throttled: false,
+            faults: Vec::new(),
         }));
         let symbols = vec!["BTC".into()];
         self.recorder.record(Event::PriceRead {

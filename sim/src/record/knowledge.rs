@@ -225,6 +225,8 @@ mod tests {
                 status: 200,
                 rcu: 0.0,
                 wcu: 0.0,
+                throttled: false,
+                faults: Vec::new(),
             };
             self.traces.called(asker, &call);
         }

@@ -4,6 +4,7 @@
 pub(crate) mod checks;
 mod contract;
 mod differences;
+mod faults;
 mod front;
 mod in_process;
 mod local;
@@ -22,7 +23,7 @@ use sim::{
     record::event::{Event, LeaseAction, StoreCall},
     store::{
         embedded::EmbeddedStore,
-        front::{Emit, FrontSabotage, StoreFront},
+        front::{Emit, FrontRules, FrontSabotage, StoreFront},
         table,
     },
 };
@@ -67,6 +68,11 @@ fn clock() -> RunClock {
     RunClock::starting_in(Duration::ZERO, 1_772_409_600_000, 1.0)
 }
 
+/// A front that only passes on.
+fn untouched() -> FrontRules {
+    FrontRules::only(FrontSabotage::default(), clock())
+}
+
 /// A front before an emulator that has the service's table.
 pub(crate) struct Fronted {
     pub(crate) store: EmbeddedStore,
@@ -83,7 +89,7 @@ impl Fronted {
         let store = EmbeddedStore::start().expect("the emulator starts");
         table::create(store.database(), TABLE).expect("the table is created");
         let told = Told::default();
-        let front = StoreFront::start(store.url(), clock, told.emit(), sabotage)
+        let front = StoreFront::start(store.url(), clock, told.emit(), FrontRules::only(sabotage, clock))
             .await
             .expect("the front starts");
         Self { store, front, told }

@@ -8,7 +8,10 @@ use sim::{
     clock::RunClock,
     latency::Modelled,
     seed::Seed,
-    store::{inproc::InProcessStore, memory::MemoryStore},
+    store::{
+        inproc::{Conditions, InProcessStore},
+        memory::MemoryStore,
+    },
 };
 
 use super::{
@@ -42,6 +45,7 @@ pub(super) fn in_process(told: &Told, seed: u64) -> InProcessStore {
         latency(seed),
         told.emit(),
         Seed(seed),
+        Conditions::calm(RunClock::paused(NOW.0)),
     )
     .expect("it opens")
 }

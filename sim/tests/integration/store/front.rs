@@ -32,6 +32,7 @@ use super::{
     },
     clock,
     raw::Raw,
+    untouched,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -362,7 +363,7 @@ async fn bytes_and_headers_pass_unchanged() {
     let server = tokio::spawn(async move { axum::serve(listener, Router::new().route("/", echo)).await });
 
     let told = Told::default();
-    let front = StoreFront::start(&endpoint, clock(), told.emit(), FrontSabotage::default())
+    let front = StoreFront::start(&endpoint, clock(), told.emit(), untouched())
         .await
         .expect("the front starts");
     let raw = Raw::new(front.url());
@@ -405,7 +406,7 @@ async fn a_client_that_gives_up_does_not_hide_what_the_store_did() {
     let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
     let (tell, mut told) = mpsc::unbounded_channel();
     let emit: Emit = Arc::new(move |event| drop(tell.send(event)));
-    let front = StoreFront::start(&endpoint, clock(), emit, FrontSabotage::default())
+    let front = StoreFront::start(&endpoint, clock(), emit, untouched())
         .await
         .expect("it starts");
 
@@ -474,13 +475,7 @@ async fn an_endpoint_that_is_none_is_refused() {
         "ftp://dynamodb.us-east-1.amazonaws.com",
         "http://",
     ] {
-        let front = StoreFront::start(
-            endpoint,
-            clock(),
-            Told::default().emit(),
-            FrontSabotage::default(),
-        )
-        .await;
+        let front = StoreFront::start(endpoint, clock(), Told::default().emit(), untouched()).await;
         let error = front.expect_err("no endpoint").to_string();
         assert_eq!(
             error,

@@ -1,12 +1,6 @@
 //! The SDK over the embedded store without sockets: its retries and timeouts run on virtual time.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use scenarios::format::fault::Latency;
 use service::{
@@ -16,10 +10,10 @@ use service::{
 use sim::{
     clock::RunClock,
     latency::Modelled,
-    record::event::{Event, StoreOp, StoreSubject},
+    record::event::Event,
     seed::Seed,
     store::{
-        inproc::{InProcessStore, Refusal, Refuse},
+        inproc::{Conditions, InProcessStore},
         memory::MemoryStore,
         table,
     },
@@ -30,22 +24,20 @@ use super::{
     Told,
     checks::{self, NOW, TABLE},
     contract::in_service,
-};
-
-const ERROR: Refusal = Refusal {
-    status: 500,
-    code: "InternalServerError",
+    faults::store_faults,
 };
 
 fn open(told: &Told, latency: Modelled, seed: u64) -> InProcessStore {
-    InProcessStore::open(TABLE, RunClock::paused(NOW.0), latency, told.emit(), Seed(seed)).expect("it opens")
+    open_with(told, latency, seed, &[])
 }
 
-fn first(times: u32, refusal: Refusal) -> Refuse {
-    let asked = AtomicU32::new(0);
-    Arc::new(move |_: StoreOp, _: StoreSubject| {
-        (asked.fetch_add(1, Ordering::Relaxed) < times).then_some(refusal)
-    })
+fn open_with(told: &Told, latency: Modelled, seed: u64, faults: &[&str]) -> InProcessStore {
+    let clock = RunClock::paused(NOW.0);
+    let conditions = Conditions {
+        faults: store_faults(faults, clock),
+        ..Conditions::calm(clock)
+    };
+    InProcessStore::open(TABLE, clock, latency, told.emit(), Seed(seed), conditions).expect("it opens")
 }
 
 fn statuses(told: &Told) -> Vec<u16> {
@@ -56,7 +48,12 @@ fn statuses(told: &Told) -> Vec<u16> {
 async fn a_read_that_failed_is_tried_again_after_a_while_of_virtual_time() {
     let waited = async |seed| {
         let told = Told::default();
-        let store = in_service(&open(&told, Modelled::none(), seed).refusing(first(1, ERROR)));
+        let store = in_service(&open_with(
+            &told,
+            Modelled::none(),
+            seed,
+            &["kind = \"error\"\nfirst = 1"],
+        ));
         let start = Instant::now();
         store.lease().await.expect("the second try");
         assert_eq!(statuses(&told), [500, 200]);
@@ -82,7 +79,12 @@ async fn a_read_that_failed_is_tried_again_after_a_while_of_virtual_time() {
 #[tokio::test(start_paused = true)]
 async fn a_write_is_tried_once_and_a_second_failure_is_final() {
     let told = Told::default();
-    let store = in_service(&open(&told, Modelled::none(), 1).refusing(first(3, ERROR)));
+    let store = in_service(&open_with(
+        &told,
+        Modelled::none(),
+        1,
+        &["kind = \"error\"\nfirst = 3"],
+    ));
     let id = KeyId::new("ab12");
     let write = store.count_request(&id, 1, 1, 1).await.expect_err("refused");
     assert!(
@@ -135,12 +137,8 @@ async fn timeouts_cut_calls_on_virtual_time() {
 #[tokio::test(start_paused = true)]
 async fn errors_are_those_of_dynamodb() {
     let told = Told::default();
-    let open = open(&told, Modelled::none(), 1);
-    let throttle = Refusal {
-        status: 400,
-        code: "ProvisionedThroughputExceededException",
-    };
-    let throttled = in_service(&open.refusing(first(1, throttle)));
+    let open = open_with(&told, Modelled::none(), 1, &["kind = \"throttle\"\nfirst = 1"]);
+    let throttled = in_service(&open);
     let error = throttled.count_request(&KeyId::new("ab12"), 1, 1, 1).await;
     assert!(matches!(error, Err(StoreError::Throttled { .. })), "{error:?}");
 
@@ -167,7 +165,7 @@ async fn seeded_keys_are_the_same_in_both() {
     let memory = MemoryStore::new(RunClock::paused(NOW.0), Modelled::none(), told.emit());
     memory.seed_keys(&keys, NOW.0);
     let open = open(&told, Modelled::none(), 1);
-    table::seed_keys(open.database(), TABLE, &keys, NOW.0).expect("stored");
+    table::seed_keys(&open.database().expect("it runs"), TABLE, &keys, NOW.0).expect("stored");
     let embedded = in_service(&open);
     assert!(told.all().is_empty(), "that is told to nobody");
     for (secret, enabled) in &keys {

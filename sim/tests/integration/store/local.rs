@@ -15,12 +15,12 @@ use std::{
 
 use serde_json::json;
 use sim::store::{
-    front::{FrontSabotage, StoreFront},
+    front::StoreFront,
     table,
 };
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::{Told, clock, raw::Raw};
+use super::{Told, clock, raw::Raw, untouched};
 
 /// Names its jar; the libraries lie beside it or in `DynamoDBLocal_lib`.
 const JAR: &str = "DYNAMODB_LOCAL";
@@ -57,14 +57,9 @@ impl LocalTable {
         let raw = Raw::of(&local.url, &table);
         let made = raw.call("CreateTable", &table::definition(&table)).await;
         assert_eq!(made["TableDescription"]["TableStatus"], "ACTIVE");
-        let front = StoreFront::start(
-            &local.url,
-            clock(),
-            Told::default().emit(),
-            FrontSabotage::default(),
-        )
-        .await
-        .expect("the front starts");
+        let front = StoreFront::start(&local.url, clock(), Told::default().emit(), untouched())
+            .await
+            .expect("the front starts");
         Self { front, table }
     }
 

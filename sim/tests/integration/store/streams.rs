@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use service::store::Store;
 use sim::{
-    record::event::{Event, StoreOp, StoreSubject},
+    clock::RunClock,
+    record::event::Event,
     seed::Seed,
-    store::inproc::Refusal,
+    store::inproc::{Conditions, InProcessStore},
 };
 
 use super::{
     Told,
-    checks::{cost, expiry, keys, lease, prices},
-    contract::{in_process, in_service, memory},
+    checks::{NOW, TABLE, cost, expiry, keys, lease, prices},
+    contract::{in_process, in_service, latency, memory},
+    faults::store_faults,
     mix::Client,
 };
 
@@ -140,17 +142,14 @@ async fn a_run_in_memory_repeats_with_its_seed() {
 async fn a_run_through_the_sdk_repeats_with_its_seed_retries_included() {
     let run = async |seed| {
         let told = Told::default();
-        let store = in_process(&told, seed);
         // Every seventh request; reads are then tried again, after a delay that the SDK draws.
-        let count = std::sync::atomic::AtomicU32::new(0);
-        let refuse = move |_: StoreOp, _: StoreSubject| {
-            let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            number.is_multiple_of(7).then_some(Refusal {
-                status: 500,
-                code: "InternalServerError",
-            })
+        let clock = RunClock::paused(NOW.0);
+        let conditions = Conditions {
+            faults: store_faults(&["kind = \"error\"\nevery = 7"], clock),
+            ..Conditions::calm(clock)
         };
-        let store = store.refusing(Arc::new(refuse));
+        let store = InProcessStore::open(TABLE, clock, latency(seed), told.emit(), Seed(seed), conditions)
+            .expect("it opens");
         crowd(in_service(&store), seed, 20).await;
         let failed = told.all().into_iter().filter(|event| match event {
             Event::Store(call) => call.status == 500,
