@@ -154,7 +154,7 @@ pub struct RunArgs {
     /// clock, embedded on the real one
     #[arg(long)]
     pub store: Option<String>,
-    /// How DynamoDB Local is had: docker, maven, or the path of its jar; default: what DYNAMODB_LOCAL says, else docker
+    /// How DynamoDB Local is had: docker, maven, or the path of its jar; default: what `DYNAMODB_LOCAL` says, else docker
     /// where an engine answers, else maven
     #[arg(long, value_name = "docker|maven|JAR")]
     pub dynamodb_local: Option<String>,

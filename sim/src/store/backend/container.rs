@@ -179,7 +179,7 @@ impl Container {
                 name: format!("the container of {}", image()),
                 url: self.url.clone(),
                 within: READY_WITHIN,
-                reason,
+                reason: reason.to_string(),
                 lines: self.last_lines().await,
             }),
         }

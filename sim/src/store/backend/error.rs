@@ -90,7 +90,7 @@ pub enum BackendError {
         /// How long it was waited for.
         within: Duration,
         /// What the last try said.
-        reason: AskError,
+        reason: String,
         /// What it wrote, each line indented on a line of its own.
         lines: String,
     },

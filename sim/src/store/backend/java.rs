@@ -243,18 +243,18 @@ impl Java {
             waited = ready(&self.client, READY_WITHIN) => waited,
         };
         if let Err(reason) = waited {
-            return Err(self.not_ready(&child, reason));
+            return Err(self.not_ready(&child, &reason));
         }
         let version = version.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(Started::Ready(child, version))
     }
 
-    fn not_ready(&self, child: &Child, reason: AskError) -> BackendError {
+    fn not_ready(&self, child: &Child, reason: &AskError) -> BackendError {
         BackendError::NotReady {
             name: local::NAME.to_owned(),
             url: self.url.clone(),
             within: READY_WITHIN,
-            reason,
+            reason: reason.to_string(),
             lines: indented(child.last_lines().iter().map(String::as_str)),
         }
     }

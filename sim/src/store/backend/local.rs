@@ -22,8 +22,8 @@ pub(super) const JVM: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"
 /// A started DynamoDB Local.
 #[derive(Debug)]
 pub(super) enum Local {
-    Java(Java),
-    Container(Container),
+    Java(Box<Java>),
+    Container(Box<Container>),
 }
 
 /// A way, and why it is taken.
@@ -69,17 +69,21 @@ impl Local {
         let (local, version, how) = match &way {
             Way::Docker => {
                 let container = Container::start(disk, tools).await?;
-                (Self::Container(container), Some(VERSION.to_owned()), "Docker")
+                (
+                    Self::Container(Box::new(container)),
+                    Some(VERSION.to_owned()),
+                    "Docker",
+                )
             }
             Way::Maven => {
                 let java = Java::start(java::by_maven(tools).await?, disk, tools).await?;
                 let version = java.version().map(str::to_owned);
-                (Self::Java(java), version, "Maven")
+                (Self::Java(Box::new(java)), version, "Maven")
             }
             Way::Jar(path) => {
                 let java = Java::start(Jar::at(path)?, disk, tools).await?;
                 let version = java.version().map(str::to_owned);
-                (Self::Java(java), version, "jar")
+                (Self::Java(Box::new(java)), version, "jar")
             }
         };
         let how = match disk {

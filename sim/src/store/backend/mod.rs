@@ -105,7 +105,7 @@ pub struct Backend {
 #[derive(Debug)]
 enum Kind {
     Embedded(Embedded),
-    Local(Box<Local>),
+    Local(Local),
     Remote(Box<Remote>),
 }
 
@@ -123,7 +123,7 @@ impl Backend {
             ),
             Choice::DynamoDbLocal(way) => {
                 let (local, about) = Local::start(way.as_ref(), spec.disk, &spec.tools).await?;
-                (Kind::Local(Box::new(local)), TABLE.to_owned(), about)
+                (Kind::Local(local), TABLE.to_owned(), about)
             }
             Choice::Endpoint(endpoint) => {
                 let remote = Remote::new(endpoint, &spec.tools)?;

@@ -16,9 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 pub(super) async fn ready(client: &Client, within: Duration) -> Result<(), AskError> {
     let until = Instant::now() + within;
     loop {
-        let error = match client.ask("ListTables", &json!({})).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
+        let Err(error) = client.ask("ListTables", &json!({})).await else {
+            return Ok(());
         };
         if Instant::now() >= until {
             return Err(error);

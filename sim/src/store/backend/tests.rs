@@ -131,7 +131,7 @@ async fn dynamodb_local_outlives_being_killed_when_it_is_on_disk() {
     let Kind::Local(local) = &backend.kind else {
         panic!("{backend:?} is DynamoDB Local")
     };
-    let Local::Java(java) = &**local else {
+    let Local::Java(java) = local else {
         panic!("{local:?} is a process")
     };
     let folder = java.folder().to_owned();

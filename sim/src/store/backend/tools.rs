@@ -50,7 +50,10 @@ impl Tools {
 
 /// Who is told what is going on.
 #[derive(Clone, Default)]
-pub struct Tell(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Tell(Option<Arc<Hear>>);
+
+/// Hears one line.
+type Hear = dyn Fn(&str) + Send + Sync;
 
 impl Tell {
     /// Tells `hear`.

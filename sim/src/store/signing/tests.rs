@@ -22,7 +22,10 @@ use super::*;
 
 /// Keeps the request that the SDK would have sent.
 #[derive(Clone, Debug, Default)]
-struct Captured(Arc<Mutex<Option<(HeaderMap, String, Vec<u8>)>>>);
+struct Captured(Arc<Mutex<Option<Sent>>>);
+
+/// Headers, address and body of a request.
+type Sent = (HeaderMap, String, Vec<u8>);
 
 impl HttpConnector for Captured {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
@@ -48,13 +51,8 @@ impl HttpClient for Captured {
     }
 }
 
-/// A GetItem as the SDK signs it.
-fn signed_by_the_sdk(
-    credentials: Credentials,
-    endpoint: &str,
-    at: SystemTime,
-    key: &str,
-) -> (HeaderMap, String, Vec<u8>) {
+/// A `GetItem` as the SDK signs it.
+fn signed_by_the_sdk(credentials: Credentials, endpoint: &str, at: SystemTime, key: &str) -> Sent {
     let captured = Captured::default();
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -84,12 +82,7 @@ fn credentials(token: Option<&str>) -> Credentials {
 }
 
 /// What our signer makes of a request that was signed for another host, with other keys, at another time.
-fn signed_anew(
-    stale: (HeaderMap, String, Vec<u8>),
-    credentials: Credentials,
-    endpoint: &str,
-    at: SystemTime,
-) -> HeaderMap {
+fn signed_anew(stale: Sent, credentials: Credentials, endpoint: &str, at: SystemTime) -> HeaderMap {
     let (mut headers, _, body) = stale;
     let uri: Uri = endpoint.parse().expect("an address");
     Signer::new(credentials, "eu-central-1")
