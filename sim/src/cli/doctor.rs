@@ -44,18 +44,13 @@ async fn examine() -> (String, Exit) {
         Err(error) => report.missing("cores", &format!("unknown ({error})")),
     }
     report.memory();
-    let (ways, chosen) = backend::ways(&ambient::tools(Tell::default())).await;
-    for Found { what, does, found } in ways {
+    for Found { what, does, found } in backend::ways(&ambient::tools(Tell::default())).await {
         if does {
             report.fine(what, &found);
         } else {
             report.missing(what, &found);
         }
     }
-    report.fine(
-        "dynamodb-local",
-        &format!("--store dynamodb-local would go by {chosen}"),
-    );
     (report.text, report.exit)
 }
 

@@ -20,7 +20,7 @@ const SHOWN: usize = 60;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// No connection, or it broke.
-    #[error("it cannot be reached: {0}")]
+    #[error("cannot reach {0}")]
     Unreachable(String),
     /// Nothing came.
     #[error("it did not answer within {0:?}")]
@@ -79,10 +79,13 @@ impl Client {
             .unwrap_or(Err(AskError::Silent(self.within)))
     }
 
+    fn unreachable(&self, reason: &str) -> AskError {
+        AskError::Unreachable(format!("{}: {reason}", self.upstream.uri()))
+    }
+
     async fn exchange(&self, operation: &str, body: &Value) -> Result<Value, AskError> {
         let target = format!("DynamoDB_20120810.{operation}");
-        let target =
-            HeaderValue::from_str(&target).map_err(|error| AskError::Unreachable(error.to_string()))?;
+        let target = HeaderValue::from_str(&target).map_err(|error| self.unreachable(&error.to_string()))?;
         let headers = HeaderMap::from_iter([
             (
                 CONTENT_TYPE,
@@ -99,12 +102,12 @@ impl Client {
                 Bytes::from(body.to_string()),
             )
             .await
-            .map_err(AskError::Unreachable)?;
+            .map_err(|reason| self.unreachable(&reason))?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MOST_BYTES)
             .collect()
             .await
-            .map_err(|error| AskError::Unreachable(error.to_string()))?
+            .map_err(|error| self.unreachable(&error.to_string()))?
             .to_bytes();
         read(status, &body)
     }

@@ -19,8 +19,8 @@ pub struct Found {
     pub found: String,
 }
 
-/// What there is, and which way `--store dynamodb-local` would go, in words.
-pub async fn ways(tools: &Tools) -> (Vec<Found>, String) {
+/// What there is, and at last which way `--store dynamodb-local` would go.
+pub async fn ways(tools: &Tools) -> Vec<Found> {
     let mut all = vec![docker().await, java(tools).await, maven(tools).await];
     let asked = tools.variable(Way::VARIABLE).map(Way::parse);
     if let Some(way) = &asked {
@@ -46,7 +46,12 @@ pub async fn ways(tools: &Tools) -> (Vec<Found>, String) {
     } else {
         format!(", which would fail for want of {}", lacking.join(" and "))
     };
-    (all, format!("{}{but}: {why}", chosen.way))
+    all.push(Found {
+        what: "dynamodb-local",
+        does: lacking.is_empty(),
+        found: format!("--store dynamodb-local would go by {}{but}: {why}", chosen.way),
+    });
+    all
 }
 
 async fn docker() -> Found {

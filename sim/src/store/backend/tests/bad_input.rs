@@ -191,7 +191,7 @@ async fn an_endpoint_that_is_no_dynamodb_is_told() {
         .expect("a free port");
     let (message, _) = prepared(&format!("http://{closed}")).await;
     assert!(
-        message.starts_with("cannot create the table `TABLE`: it cannot be reached: ")
+        message.starts_with("cannot create the table `TABLE`: cannot reach URL/: ")
             && message.contains("Connection refused"),
         "{message}"
     );
