@@ -7,7 +7,7 @@ mod keys;
 mod schedule;
 mod signal;
 
-use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio::{runtime::Runtime, time::Instant};
 
@@ -91,16 +91,16 @@ pub fn api(listen: SocketAddr) -> Result<(), ServeError> {
 }
 
 /// Runs updates: one for each scheduled event on Lambda; else one each `every` (wall time) until told to stop,
-/// or just one.
+/// or just one. `touched` is written after each that did not fail while they go on.
 ///
 /// # Errors
 /// See [`ServeError`].
-pub fn update(every: Option<Duration>) -> Result<(), ServeError> {
+pub fn update(every: Option<Duration>, touched: Option<&Path>) -> Result<(), ServeError> {
     let config = Config::from_env()?;
     single_threaded()?.block_on(async {
         match (config.lambda_runtime_api.is_some(), every) {
             (true, _) => schedule::lambda(app(config)).await,
-            (false, Some(every)) => schedule::repeat(&app(config), every).await,
+            (false, Some(every)) => schedule::repeat(&app(config), every, touched).await,
             (false, None) => schedule::once(&app(config)).await,
         }
     })

@@ -1,6 +1,6 @@
 //! Running updates: for a scheduled event, once, or at an interval.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{fs, path::Path, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future;
 use lambda_runtime::LambdaEvent;
@@ -45,8 +45,9 @@ pub(super) async fn once(app: &App) -> Result<(), ServeError> {
         .map_err(ServeError::Update)
 }
 
-/// Runs an update at once and then one each `every` (wall time) until told to stop. One that fails is no end.
-pub(super) async fn repeat(app: &App, every: Duration) -> Result<(), ServeError> {
+/// Runs an update at once and then one each `every` (wall time) until told to stop. One that fails is no end,
+/// but then `touched` grows old.
+pub(super) async fn repeat(app: &App, every: Duration, touched: Option<&Path>) -> Result<(), ServeError> {
     let mut stop = Stop::listen()?;
     let mut ticks = interval(app.clock.real(every).max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -56,9 +57,21 @@ pub(super) async fn repeat(app: &App, every: Duration) -> Result<(), ServeError>
         match future::select(pin!(stop.asked()), next).await {
             future::Either::Left(_) => return Ok(()),
             future::Either::Right(_) => {
-                let _ = invoke(app, None, &invocation(app)).await;
+                if invoke(app, None, &invocation(app)).await.is_ok() {
+                    touch(touched);
+                }
             }
         }
+    }
+}
+
+/// Makes a file as young as the last update. Prices matter more than a file: one that cannot be written is told of.
+fn touch(file: Option<&Path>) {
+    let Some(file) = file else {
+        return;
+    };
+    if let Err(error) = fs::write(file, "") {
+        tracing::error!(event = "touch", file = %file.display(), "cannot touch the file of --touch: {error}");
     }
 }
 

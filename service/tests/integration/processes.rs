@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
     process::Command,
     thread,
 };
@@ -275,6 +276,39 @@ fn updates_repeat_until_told_to_stop() {
     let ended = updater.wait();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     assert!(!calls.all().is_empty());
+}
+
+#[test]
+fn an_update_that_did_not_fail_is_seen_by_a_file() {
+    let (coingecko, _) = coingecko::start();
+    let (dynamodb, _) = dynamodb::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let touched = folder.path().join("updated");
+    let repeat = |dynamodb: &Stub, file: &Path| {
+        let file = file.to_str().expect("text");
+        let settings = settings(dynamodb, &coingecko);
+        Process::start(UPDATE, &["--every", "20ms", "--touch", file], &settings)
+    };
+    let end = |updater: Process| {
+        // The second line says that all of the first update is done.
+        updater.line("update");
+        updater.line("update");
+        updater.terminate();
+        updater.wait()
+    };
+
+    end(repeat(&dynamodb::broken(), &touched));
+    assert!(!touched.exists(), "each update failed");
+    end(repeat(&dynamodb, &touched));
+    assert!(touched.exists());
+    let nowhere = folder.path().join("nowhere/updated");
+    let ended = end(repeat(&dynamodb, &nowhere));
+    let line = ended.lines.iter().find(|line| line["event"] == "touch");
+    let line = line.expect("it is told of").to_string();
+    assert!(
+        line.contains("ERROR") && line.contains("cannot touch the file of --touch"),
+        "{line}"
+    );
 }
 
 #[test]
