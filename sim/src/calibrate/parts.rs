@@ -32,7 +32,7 @@ use tokio::{
 use super::{measure::CalibrateError, seen::PER_SECOND};
 use crate::{
     clock::RunClock,
-    coingecko::mount,
+    coingecko::{mount, mount::HERE},
     record::{Spread, event::Event},
     seed::Seed,
     store::{
@@ -144,7 +144,7 @@ pub(super) async fn coingecko(
     let unusable = |error: &dyn std::error::Error| CalibrateError::CoinGecko(error.to_string());
     let clock = clock(scenario);
     let engine = Arc::new(engine(scenario, Seed(scenario.seed)));
-    let fake = mount(engine, clock, Arc::new(|_| {}), 0)
+    let fake = mount(engine, clock, Arc::new(|_| {}), HERE)
         .await
         .map_err(|error| unusable(&error))?;
     let url = fake.url();

@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use std::{path::PathBuf, sync::LazyLock, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, sync::LazyLock, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scenarios::format::{assumptions::Assumptions, model::Plan};
@@ -59,10 +59,13 @@ pub enum Command {
 pub enum FakeCommand {
     /// The fake CoinGecko, until it is interrupted
     Coingecko {
-        /// Listen on this port of 127.0.0.1; 0 = any free one
+        /// Listen on this address of this machine, with both ports; 0.0.0.0 = all, for callers elsewhere, as in containers
+        #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST, value_parser = ipv4)]
+        listen: Ipv4Addr,
+        /// Listen on this port; 0 = any free one
         #[arg(long, default_value_t = 0)]
         port: u16,
-        /// Listen on this port of 127.0.0.1 for faults to be set; 0 = any free one
+        /// Listen on this port for faults to be set; 0 = any free one
         #[arg(long, default_value_t = 0)]
         admin_port: u16,
         /// The plan whose limits apply
@@ -84,6 +87,13 @@ pub struct Assume {
     pub key: String,
     /// Its value.
     pub value: String,
+}
+
+fn ipv4(text: &str) -> Result<Ipv4Addr, String> {
+    text.parse().map_err(|_| {
+        "write an IPv4 address without a port (--port has it), such as 127.0.0.1, or 0.0.0.0 for all of this machine"
+            .to_owned()
+    })
 }
 
 fn assume(text: &str) -> Result<Assume, String> {

@@ -14,6 +14,7 @@ use crate::{
 /// Runs the fake until it is interrupted.
 pub async fn fake(command: FakeCommand) -> Exit {
     let FakeCommand::Coingecko {
+        listen,
         port,
         admin_port,
         plan,
@@ -30,6 +31,7 @@ pub async fn fake(command: FakeCommand) -> Exit {
     }
     match alone::run(
         AloneOptions {
+            listen,
             port,
             admin_port,
             plan: plan.into(),

@@ -6,10 +6,10 @@
 //! | `POST /faults` | sets the fault of the body: the keys of a `[[fault]]` in TOML, without `target`; `at` counts from now (default: at once), `for` defaults to a year |
 //! | `DELETE /faults/NAME`, `DELETE /faults` | clears one, or all |
 //!
-//! It listens on 127.0.0.1 and answers programs of this machine only: a page in a browser, which says where it is
-//! from, is refused, and so is a name that somebody has made point here.
+//! It answers those who call it by its address or by the names of this machine's loopback address: a page in a browser,
+//! which says where it is from, is refused, and so is a name that somebody has made point here.
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::engine::{Engine, FaultNameTaken};
-use super::mount::MountError;
+use super::mount::{MountError, reached_at};
 use crate::clock::RunClock;
 
 /// Longest body that is read.
@@ -33,7 +33,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// A running admin API. It stops when dropped.
 #[derive(Debug)]
 pub struct Admin {
-    port: u16,
+    address: SocketAddrV4,
     serving: JoinHandle<()>,
 }
 
@@ -44,30 +44,34 @@ impl Drop for Admin {
 }
 
 impl Admin {
-    /// Starts it on a port of 127.0.0.1, 0 = any free one, over an engine that lives on `clock`.
+    /// Starts it at `address`, port 0 = any free one, over an engine that lives on `clock`.
     ///
     /// # Errors
-    /// When the port cannot be had.
-    pub async fn start(engine: Arc<Engine>, clock: RunClock, port: u16) -> Result<Self, MountError> {
-        let unusable = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::AddrInUse => MountError::PortTaken { port },
-            _ => MountError::Listen { port, source },
-        };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .await
-            .map_err(unusable)?;
+    /// When the address cannot be had.
+    pub async fn start(
+        engine: Arc<Engine>,
+        clock: RunClock,
+        address: SocketAddrV4,
+    ) -> Result<Self, MountError> {
+        let unusable = |source| MountError::at(address, source);
+        let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let port = listener.local_addr().map_err(unusable)?.port();
-        let router = router(Desk { engine, clock, port });
+        let address = reached_at(SocketAddrV4::new(*address.ip(), port));
+        let router = router(Desk {
+            engine,
+            clock,
+            address,
+        });
         let serving = tokio::spawn(async move {
             // It ends only when it is aborted.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { port, serving })
+        Ok(Self { address, serving })
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// `http://ADDRESS:PORT`
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address)
     }
 }
 
@@ -75,7 +79,7 @@ impl Admin {
 struct Desk {
     engine: Arc<Engine>,
     clock: RunClock,
-    port: u16,
+    address: SocketAddrV4,
 }
 
 fn router(desk: Desk) -> Router {
@@ -106,7 +110,12 @@ fn stranger(desk: &Desk, headers: &HeaderMap) -> Option<String> {
         let value = headers.get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    let ours = ["127.0.0.1", "localhost"].map(|host| format!("{host}:{}", desk.port));
+    let port = desk.address.port();
+    let ours = [
+        desk.address.to_string(),
+        format!("127.0.0.1:{port}"),
+        format!("localhost:{port}"),
+    ];
     let host = said(header::HOST).unwrap_or_default();
     if !ours.contains(&host) {
         return Some(format!(
@@ -183,7 +192,7 @@ mod tests {
         Desk {
             engine: Arc::new(Engine::new(config, Timeline::none())),
             clock: RunClock::starting_in(Duration::ZERO, START, 1.0),
-            port: 7,
+            address: SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 7),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The fake CoinGecko as a command: `crypto-watch-sim fake coingecko --port P`.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +19,11 @@ use crate::seed::Seed;
 /// What the command may be told.
 #[derive(Clone, Debug)]
 pub struct AloneOptions {
-    /// Port on 127.0.0.1; 0 = any free one.
+    /// The address of this machine to listen on; 0.0.0.0 = all.
+    pub listen: Ipv4Addr,
+    /// Port; 0 = any free one.
     pub port: u16,
-    /// Port of the admin API on 127.0.0.1; 0 = any free one.
+    /// Port of the admin API; 0 = any free one.
     pub admin_port: u16,
     /// Whose limits apply.
     pub plan: Plan,
@@ -33,6 +36,7 @@ pub struct AloneOptions {
 impl Default for AloneOptions {
     fn default() -> Self {
         Self {
+            listen: Ipv4Addr::LOCALHOST,
             port: 0,
             admin_port: 0,
             plan: Plan::Demo,
@@ -78,9 +82,20 @@ pub async fn run_until(
     };
     let engine = Arc::new(Engine::new(config, Timeline::none()));
     let clock = RunClock::starting_in(Duration::ZERO, now_ms, 1.0);
-    let mounted = mount(Arc::clone(&engine), clock, Arc::new(|_| {}), options.port).await?;
-    let admin = Admin::start(engine, clock, options.admin_port).await?;
-    for line in introduction(&mounted.url(), &admin.url(), &terms, &options.assumed) {
+    let at = |port| SocketAddrV4::new(options.listen, port);
+    let mounted = mount(Arc::clone(&engine), clock, Arc::new(|_| {}), at(options.port)).await?;
+    let admin = Admin::start(engine, clock, at(options.admin_port)).await?;
+    let mut lines = introduction(&mounted.url(), &admin.url(), &terms, &options.assumed);
+    if !options.listen.is_loopback() {
+        lines.insert(
+            1,
+            format!(
+                "listens on {}: whoever can reach this machine can ask it, and can break it",
+                options.listen
+            ),
+        );
+    }
+    for line in lines {
         say(&line);
     }
     end.await.map_err(AloneError::Signal)
@@ -169,6 +184,30 @@ mod tests {
         mend it:     curl -X DELETE http://127.0.0.1:ADMIN/faults
         Ctrl-C ends it
         "#);
+    }
+
+    #[tokio::test]
+    async fn on_all_addresses_it_says_so_and_is_reached_here() {
+        let mut said = Vec::new();
+        let options = AloneOptions {
+            listen: Ipv4Addr::UNSPECIFIED,
+            ..AloneOptions::default()
+        };
+        let ended = run_until(options, |line| said.push(line.to_owned()), async { Ok(()) }).await;
+        assert!(ended.is_ok(), "{ended:?}");
+        assert!(
+            said[0].starts_with("fake CoinGecko: http://127.0.0.1:"),
+            "{said:?}"
+        );
+        assert_eq!(
+            said[1],
+            "listens on 0.0.0.0: whoever can reach this machine can ask it, and can break it"
+        );
+        assert!(
+            said.iter()
+                .any(|line| line.starts_with("admin API:   http://127.0.0.1:")),
+            "{said:?}"
+        );
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@
 //! [`door`] says who may connect at all.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,10 +47,10 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Puts a front before wiremock at `behind`, on a port that is bound and not listened on yet. It works on the
+    /// Puts a front before wiremock at `behind`, on a port that is bound and not listened on yet, and its address. It works on the
     /// runtime that it is started from.
     pub(super) fn start(
-        listener: std::net::TcpListener,
+        (listener, address): (TcpListener, SocketAddrV4),
         behind: SocketAddr,
         engine: Arc<Engine>,
         clock: RunClock,
@@ -60,7 +60,7 @@ impl Front {
             let calls = Arc::clone(&calls);
             async move { serve(caller, slowed, behind, &calls).await }
         };
-        let door = Door::new(listener, engine, clock)?;
+        let door = Door::new(listener, address, engine, clock)?;
         let (stop, stopped) = watch::channel(false);
         Ok(Self {
             stop,

@@ -5,7 +5,7 @@
 //! responder mounted anew. That happens in a task on the server's own single-threaded runtime which never waits
 //! between the two steps, so no request can come in between and find nothing mounted.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -21,31 +21,61 @@ use crate::clock::RunClock;
 /// Requests that wiremock keeps at most, give or take those in flight: about 4 MiB.
 pub const REMOUNT_EVERY: u64 = 512;
 
+/// Any free port of 127.0.0.1.
+pub const HERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+
 /// Why the fake could not be mounted.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
     /// Something else listens there.
     #[error(
-        "port {port} on 127.0.0.1 is taken: end what listens there, or choose another port (0 = any free one)"
+        "port {} on {} is taken: end what listens there, or choose another port (0 = any free one)", .address.port(), .address.ip()
     )]
     PortTaken {
-        /// The port asked for.
-        port: u16,
+        /// Where it was to listen.
+        address: SocketAddrV4,
+    },
+    /// No network interface of this machine has the address.
+    #[error(
+        "this machine does not have the address {ip}: listen on one that it has, or on 0.0.0.0 (all of them)"
+    )]
+    NotOurs {
+        /// The address asked for.
+        ip: Ipv4Addr,
     },
     /// The port cannot be had for another reason.
-    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The port asked for.
-        port: u16,
+        /// Where it was to listen.
+        address: SocketAddrV4,
         /// Why.
         source: std::io::Error,
     },
 }
 
+impl MountError {
+    /// Why it is that nobody can listen at `address`.
+    pub(super) fn at(address: SocketAddrV4, source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::AddrInUse => Self::PortTaken { address },
+            std::io::ErrorKind::AddrNotAvailable => Self::NotOurs { ip: *address.ip() },
+            _ => Self::Listen { address, source },
+        }
+    }
+}
+
+/// Where this machine's programs reach what listens at `address`: all addresses are no place to connect to.
+pub(super) fn reached_at(address: SocketAddrV4) -> SocketAddrV4 {
+    if address.ip().is_unspecified() {
+        return SocketAddrV4::new(Ipv4Addr::LOCALHOST, address.port());
+    }
+    address
+}
+
 /// A fake CoinGecko that listens. It stops when it is stopped or dropped; calls in flight are cut, and told of.
 #[derive(Debug)]
 pub struct MountedCoinGecko {
-    port: u16,
+    address: SocketAddrV4,
     front: Front,
     calls: Arc<Calls>,
     /// Behind the front.
@@ -56,12 +86,12 @@ pub struct MountedCoinGecko {
 impl MountedCoinGecko {
     /// The base address, as `EXTERNAL_API_URL` wants it.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}{BASE_PATH}", self.port)
+        format!("http://{}{BASE_PATH}", reached_at(self.address))
     }
 
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// Stops it, and returns when every call has been told of.
@@ -102,25 +132,23 @@ impl Kept {
     }
 }
 
-/// Mounts an engine on a port of 127.0.0.1, 0 = any free one. `clock` gives the instants; `witness` is called once for
+/// Mounts an engine at `address`; port 0 = any free one. `clock` gives the instants; `witness` is called once for
 /// every call, when it has ended, with what became of it.
 pub async fn mount(
     engine: Arc<Engine>,
     clock: RunClock,
     witness: Witness,
-    port: u16,
+    address: SocketAddrV4,
 ) -> Result<MountedCoinGecko, MountError> {
-    let listener = bind(port).map_err(|source| match source.kind() {
-        std::io::ErrorKind::AddrInUse => MountError::PortTaken { port },
-        _ => MountError::Listen { port, source },
-    })?;
-    let unusable = |source| MountError::Listen { port, source };
+    let unusable = |source| MountError::at(address, source);
+    let listener = bind(address).map_err(unusable)?;
     let port = listener.local_addr().map_err(unusable)?.port();
+    let address = SocketAddrV4::new(*address.ip(), port);
     let server = MockServer::builder().disable_request_recording().start().await;
     let server = Arc::new(server);
     let (calls, kept) = (Calls::new(clock, witness), Arc::new(Kept::default()));
     let front = Front::start(
-        listener,
+        (listener, address),
         *server.address(),
         Arc::clone(&engine),
         clock,
@@ -136,7 +164,7 @@ pub async fn mount(
     });
     server.register(desk.mock()).await;
     Ok(MountedCoinGecko {
-        port,
+        address,
         front,
         calls,
         _server: server,
@@ -149,18 +177,18 @@ const PORT_TRIES: u32 = 16;
 
 /// A port that stays ours while nobody listens on it: Linux gives up one that was not asked for by its number, so a
 /// free one is found first and then asked for.
-fn bind(port: u16) -> std::io::Result<TcpListener> {
+fn bind(address: SocketAddrV4) -> std::io::Result<TcpListener> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let number = if port == 0 {
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port()
+        let port = if address.port() == 0 {
+            TcpListener::bind(address)?.local_addr()?.port()
         } else {
-            port
+            address.port()
         };
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, number)) {
+        match TcpListener::bind((*address.ip(), port)) {
             // Somebody was faster.
-            Err(_) if port == 0 && tries < PORT_TRIES => {}
+            Err(_) if address.port() == 0 && tries < PORT_TRIES => {}
             bound => return bound,
         }
     }

@@ -17,7 +17,9 @@ use tokio::time::Instant;
 use crate::{
     audit::Ledger,
     clock::RunClock,
-    coingecko::{Engine, EngineConfig, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount},
+    coingecko::{
+        Engine, EngineConfig, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount, mount::HERE,
+    },
     faults::{Timeline, Touches},
     incidents::UpdateKills,
     record::{Recorder, RecordingSetup, Timing, View, Witness, event::Event},
@@ -168,7 +170,7 @@ impl Stack {
             Arc::clone(&engine),
             clock,
             Arc::new(move |call| witness.record(Event::Upstream(call))),
-            0,
+            HERE,
         )
         .await
         .map_err(|error| WorldError::CoinGecko(error.to_string()))?;

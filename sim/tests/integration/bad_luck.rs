@@ -56,6 +56,16 @@ fn a_taken_port_is_named() {
     assert_eq!(code, Some(3));
 }
 
+#[test]
+fn an_address_of_another_machine_is_named() {
+    let folder = Folder::new();
+    // Reserved for documentation: no machine has it.
+    let mut command = folder.command(&["fake", "coingecko", "--listen", "203.0.113.77"]);
+    let Finished { code, stderr, .. } = folder.finish(&mut command);
+    insta::assert_snapshot!(stderr, @"error: cannot start the fake CoinGecko: this machine does not have the address 203.0.113.77: listen on one that it has, or on 0.0.0.0 (all of them)");
+    assert_eq!(code, Some(3));
+}
+
 /// A scenario of half an hour that says when two minutes have passed.
 fn long() -> String {
     let mark = "[[fault]]\nname = \"mark\"\ntarget = \"coingecko\"\nat = \"2m\"\nfor = \"28m\"\nkind = \"status\"\nstatus = 503\nmay_miss = true";

@@ -11,7 +11,7 @@ use scenarios::format::assumptions::Assumptions;
 use scenarios::format::model::Plan;
 use sim::clock::RunClock;
 use sim::coingecko::limits::{DEMO_KEY, KeyRing};
-use sim::coingecko::{Engine, EngineConfig, MountedCoinGecko, Terms, mount};
+use sim::coingecko::{Engine, EngineConfig, MountedCoinGecko, Terms, mount, mount::HERE};
 use sim::faults::Timeline;
 use sim::record::event::UpstreamCall;
 
@@ -42,7 +42,7 @@ impl Fake {
         let seen = Arc::clone(&calls);
         let witness = Arc::new(move |call| seen.lock().unwrap_or_else(PoisonError::into_inner).push(call));
         let clock = RunClock::starting_in(Duration::ZERO, START, 1.0);
-        let mounted = mount(Arc::clone(&engine), clock, witness, 0)
+        let mounted = mount(Arc::clone(&engine), clock, witness, HERE)
             .await
             .expect("a free port");
         // The client wants an address for ever.

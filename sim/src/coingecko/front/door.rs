@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::clock::RunClock;
 use crate::coingecko::engine::Engine;
+use crate::coingecko::mount::reached_at;
 use crate::coingecko::wire::Unreachable;
 
 /// Callers that may wait to be accepted.
@@ -35,7 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// The listening side of the front.
 pub(super) struct Door {
     listener: std::net::TcpListener,
-    port: u16,
+    address: SocketAddrV4,
     engine: Arc<Engine>,
     clock: RunClock,
 }
@@ -43,14 +44,14 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn new(
         listener: std::net::TcpListener,
+        address: SocketAddrV4,
         engine: Arc<Engine>,
         clock: RunClock,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let port = listener.local_addr()?.port();
         Ok(Self {
             listener,
-            port,
+            address,
             engine,
             clock,
         })
@@ -201,8 +202,7 @@ impl Door {
         rustix::net::listen(&self.listener, 0)?;
         let mut dummies = Vec::new();
         while dummies.len() < DUMMIES_MOST {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-            match timeout(FULL_AFTER, TcpStream::connect(address)).await {
+            match timeout(FULL_AFTER, TcpStream::connect(reached_at(self.address))).await {
                 Ok(dummy) => dummies.push(dummy?),
                 Err(_) => break,
             }
@@ -220,7 +220,7 @@ impl Door {
         let sockets = std::fs::read_to_string("/proc/net/tcp")?;
         Ok(sockets
             .lines()
-            .filter_map(|line| trying(line, self.port))
+            .filter_map(|line| trying(line, self.address.port()))
             .collect())
     }
 }

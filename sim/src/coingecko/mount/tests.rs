@@ -52,7 +52,7 @@ impl Played {
             let calls = Arc::clone(&calls);
             Arc::new(move |call| calls.lock().unwrap_or_else(PoisonError::into_inner).push(call))
         };
-        match mount(Arc::new(engine), clock, witness, 0).await {
+        match mount(Arc::new(engine), clock, witness, HERE).await {
             Ok(mounted) => Self { mounted, calls },
             Err(error) => panic!("{error}"),
         }
