@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use scenarios::format::{assumptions::Assumptions, model::Plan};
 
 use super::sweep::{self, Seeds};
-use crate::virtual_world::Plant;
+use crate::{store::backend::Endpoint, virtual_world::Plant};
 
 /// What was asked for.
 #[derive(Debug, Parser)]
@@ -44,6 +44,15 @@ pub enum Command {
     /// Run a fake alone
     #[command(subcommand)]
     Fake(FakeCommand),
+    /// Make the service's table in a DynamoDB emulator, with its time to live, unless it is there
+    CreateTable {
+        /// Where the emulator listens, such as http://127.0.0.1:8000
+        #[arg(long, value_name = "URL", value_parser = nearby)]
+        endpoint: Endpoint,
+        /// The table's name, as DYNAMODB_TABLE_NAME tells the service
+        #[arg(value_name = "TABLE")]
+        name: String,
+    },
     /// Print the JSON Schemas of the scenario format and of report.json, or a reference for people
     Schema {
         /// Only one of them
@@ -87,6 +96,14 @@ pub struct Assume {
     pub key: String,
     /// Its value.
     pub value: String,
+}
+
+fn nearby(text: &str) -> Result<Endpoint, String> {
+    let endpoint = Endpoint::parse(text)?;
+    if endpoint.is_public() {
+        return Err("this is for emulators on this machine or its private networks: elsewhere a deployment makes the table".to_owned());
+    }
+    Ok(endpoint)
 }
 
 fn ipv4(text: &str) -> Result<Ipv4Addr, String> {
@@ -344,6 +361,35 @@ mod tests {
     #[test]
     fn the_grammar_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_address_and_an_endpoint_are_read_with_care() {
+        let told = |words: &[&str]| {
+            let words = [&["crypto-watch-sim"], words].concat();
+            Cli::try_parse_from(words)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        let fake = |listen| told(&["fake", "coingecko", "--listen", listen]);
+        assert_eq!(fake("0.0.0.0"), Ok(()));
+        for wrong in ["0.0.0.0:8089", "coingecko", "::1", ""] {
+            assert!(
+                fake(wrong).is_err_and(|said| said.contains("write an IPv4 address without a port")),
+                "{wrong}"
+            );
+        }
+        let table = |endpoint| told(&["create-table", "--endpoint", endpoint, "x"]);
+        assert_eq!(table("http://dynamodb:8000"), Ok(()));
+        for (wrong, why) in [
+            ("dynamodb:8000", "no endpoint of a DynamoDB"),
+            (
+                "https://dynamodb.eu-central-1.amazonaws.com",
+                "a deployment makes the table",
+            ),
+        ] {
+            assert!(table(wrong).is_err_and(|said| said.contains(why)), "{wrong}");
+        }
     }
 
     #[test]

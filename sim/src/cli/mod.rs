@@ -9,7 +9,7 @@
 //! | `together` | what several plays say together |
 //! | `sweep` | random fault timelines |
 //! | `calibrate` | what calls take on this machine |
-//! | `list`, `schema`, `doctor`, `fake` | the other commands |
+//! | `list`, `schema`, `doctor`, `fake`, `create_table` | the other commands |
 //! | `progress`, `printer` | what people see meanwhile; the one way to print |
 //! | `out_dir` | the folder of the results and its lock |
 //! | `interrupt`, `ambient` | signals; the terminal and the environment |
@@ -18,6 +18,7 @@
 pub mod ambient;
 pub mod args;
 pub mod calibrate;
+pub mod create_table;
 pub mod doctor;
 pub mod estimate;
 pub mod exit;
@@ -93,6 +94,7 @@ async fn dispatch(command: Command, program: &str) -> Exit {
         Command::Sweep(args) => sweep::sweep(args, program).await,
         Command::Calibrate(args) => calibrate::calibrate(args, program).await,
         Command::Fake(command) => fake::fake(command).await,
+        Command::CreateTable { endpoint, name } => create_table::create_table(&endpoint, &name).await,
         Command::Schema { of } => schema::print(of),
         Command::Doctor => doctor::doctor().await,
     }

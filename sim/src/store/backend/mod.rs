@@ -9,6 +9,7 @@
 //! | `local` | Amazon's DynamoDB Local: which way to it, and what all ways share |
 //! | `java`, `maven`, `container` | DynamoDB Local as a process, from Maven, in Docker |
 //! | `remote` | somebody else's endpoint, and our table there |
+//! | `create` | the service's table at an endpoint, to stay there |
 //! | `client`, `ready`, `prepare` | asking, waiting for the first answer, table and keys |
 //! | `ways` | what this machine can do |
 //! | `error` | why not |
@@ -16,6 +17,7 @@
 mod choice;
 mod client;
 mod container;
+mod create;
 mod embedded;
 mod error;
 mod java;
@@ -32,6 +34,7 @@ use std::fmt;
 pub use self::{
     choice::{Choice, Endpoint, Way},
     client::AskError,
+    create::{Ensured, ensure},
     error::BackendError,
     tools::{Tell, Tools},
     ways::{Found, ways},

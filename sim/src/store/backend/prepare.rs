@@ -68,7 +68,7 @@ fn now_ms() -> i64 {
 }
 
 /// Waits until the table can be used, and makes sure that it is ours.
-async fn active(client: &Client, table: &str) -> Result<(), BackendError> {
+pub(super) async fn active(client: &Client, table: &str) -> Result<(), BackendError> {
     let look = async {
         loop {
             let described = client

@@ -132,7 +132,7 @@ async fn delete(client: &Client, table: &str) -> Result<(), AskError> {
 }
 
 /// Who asks: the usual variables; where nobody looks, anybody does.
-fn signer(endpoint: &Endpoint, tools: &Tools) -> Result<Signer, BackendError> {
+pub(super) fn signer(endpoint: &Endpoint, tools: &Tools) -> Result<Signer, BackendError> {
     let id = tools.variable("AWS_ACCESS_KEY_ID");
     let secret = tools.variable("AWS_SECRET_ACCESS_KEY");
     let token = tools.variable("AWS_SESSION_TOKEN").map(str::to_owned);

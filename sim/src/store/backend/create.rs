@@ -1,0 +1,99 @@
+//! The service's table at somebody else's endpoint, to stay there: made, or found as it has to be.
+
+use serde_json::json;
+
+use super::{BackendError, choice::Endpoint, client::Client, prepare::active, remote::signer, tools::Tools};
+use crate::store::table::{definition, time_to_live};
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ensured {
+    /// It is new.
+    Made,
+    /// It was there.
+    Found,
+}
+
+/// Makes the table, with its time to live, unless it is there; it can be used when this returns.
+///
+/// # Errors
+/// The endpoint does not answer, says no, or has another table of this name.
+pub async fn ensure(endpoint: &Endpoint, table: &str, tools: &Tools) -> Result<Ensured, BackendError> {
+    let client = Client::new(endpoint.uri.clone(), signer(endpoint, tools)?);
+    let refused = |action| move |error| BackendError::refused(action, table, error);
+    let ensured = match client.ask("CreateTable", &definition(table)).await {
+        Ok(_) => Ensured::Made,
+        Err(error) if error.is("ResourceInUseException") => Ensured::Found,
+        Err(error) => return Err(refused("create")(error)),
+    };
+    active(&client, table).await?;
+    let ttl = client
+        .ask("DescribeTimeToLive", &json!({ "TableName": table }))
+        .await
+        .map_err(refused("look at the time to live of"))?;
+    // To enable what is enabled is an error.
+    if ttl["TimeToLiveDescription"]["TimeToLiveStatus"] != "ENABLED" {
+        client
+            .ask("UpdateTimeToLive", &time_to_live(table))
+            .await
+            .map_err(refused("set the time to live of"))?;
+    }
+    Ok(ensured)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::embedded::EmbeddedStore;
+
+    async fn ensured(url: &str, table: &str) -> Result<Ensured, String> {
+        let endpoint = Endpoint::parse(url).expect("an endpoint");
+        ensure(&endpoint, table, &Tools::default())
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_table_is_made_once() {
+        let store = EmbeddedStore::start().expect("an emulator");
+        assert_eq!(ensured(store.url(), "crypto-watch").await, Ok(Ensured::Made));
+        assert_eq!(ensured(store.url(), "crypto-watch").await, Ok(Ensured::Found));
+        let request = serde_json::from_value(json!({ "TableName": "crypto-watch" })).expect("a request");
+        let ttl = store
+            .database()
+            .describe_time_to_live(request)
+            .expect("it is there");
+        let ttl = serde_json::to_value(ttl).expect("JSON");
+        assert_eq!(
+            ttl["TimeToLiveDescription"],
+            json!({ "AttributeName": "ttl", "TimeToLiveStatus": "ENABLED" })
+        );
+    }
+
+    #[tokio::test]
+    async fn another_table_of_that_name_is_left_alone() {
+        let store = EmbeddedStore::start().expect("an emulator");
+        let other = json!({
+            "TableName": "crypto-watch",
+            "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
+            "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+            "BillingMode": "PAY_PER_REQUEST",
+        });
+        let request = serde_json::from_value(other).expect("a request");
+        store.database().create_table(request).expect("made");
+        insta::assert_snapshot!(
+            ensured(store.url(), "crypto-watch").await.expect_err("it is another's"),
+            @"the table `crypto-watch` is not the service's: its keys are HASH id, not HASH PK, RANGE SK"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_is_refused() {
+        let store = EmbeddedStore::start().expect("an emulator");
+        let refused = ensured(store.url(), "no table!").await.expect_err("no such name");
+        assert!(
+            refused.starts_with("cannot create the table `no table!`: ValidationException: "),
+            "{refused}"
+        );
+    }
+}
