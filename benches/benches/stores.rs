@@ -88,7 +88,7 @@ async fn compare() {
         "start, ms",
         stores
             .iter()
-            .map(|running| format!("{:.1}", millis(running.start))),
+            .map(|running| format!("{:.2}", millis(running.start))),
     );
     for operation in OPERATIONS {
         let mut took = vec![Vec::with_capacity(ROUNDS); stores.len()];
