@@ -14,10 +14,7 @@ use std::{
 };
 
 use serde_json::json;
-use sim::store::{
-    front::StoreFront,
-    table,
-};
+use sim::store::{front::StoreFront, table};
 use tokio::{sync::OnceCell, time::Instant};
 
 use super::{Told, clock, raw::Raw, untouched};
