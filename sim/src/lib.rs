@@ -9,6 +9,7 @@ pub mod faults;
 pub mod incidents;
 pub mod judge;
 pub mod latency;
+pub mod ports;
 pub mod record;
 pub mod report;
 pub mod schedule;

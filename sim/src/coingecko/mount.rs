@@ -5,7 +5,7 @@
 //! responder mounted anew. That happens in a task on the server's own single-threaded runtime which never waits
 //! between the two steps, so no request can come in between and find nothing mounted.
 
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -17,6 +17,7 @@ use super::engine::{BASE_PATH, Engine};
 use super::exchange::FakeRequest;
 use super::front::{CALL, Front};
 use crate::clock::RunClock;
+use crate::ports;
 
 /// Requests that wiremock keeps at most, give or take those in flight: about 4 MiB.
 pub const REMOUNT_EVERY: u64 = 512;
@@ -141,7 +142,7 @@ pub async fn mount(
     address: SocketAddrV4,
 ) -> Result<MountedCoinGecko, MountError> {
     let unusable = |source| MountError::at(address, source);
-    let listener = bind(address).map_err(unusable)?;
+    let listener = ports::lasting(address).map_err(unusable)?;
     let port = listener.local_addr().map_err(unusable)?.port();
     let address = SocketAddrV4::new(*address.ip(), port);
     let server = MockServer::builder().disable_request_recording().start().await;
@@ -170,28 +171,6 @@ pub async fn mount(
         _server: server,
         kept,
     })
-}
-
-/// Tries to get a free port by its number.
-const PORT_TRIES: u32 = 16;
-
-/// A port that stays ours while nobody listens on it: Linux gives up one that was not asked for by its number, so a
-/// free one is found first and then asked for.
-fn bind(address: SocketAddrV4) -> std::io::Result<TcpListener> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let port = if address.port() == 0 {
-            TcpListener::bind(address)?.local_addr()?.port()
-        } else {
-            address.port()
-        };
-        match TcpListener::bind((*address.ip(), port)) {
-            // Somebody was faster.
-            Err(_) if address.port() == 0 && tries < PORT_TRIES => {}
-            bound => return bound,
-        }
-    }
 }
 
 /// What every mounted responder shares.

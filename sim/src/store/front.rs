@@ -4,7 +4,13 @@
 //! It keeps connections open on both sides, holds no lock while it waits, and never keeps a client waiting
 //! longer than [`super::forward::STORE_BOUND`].
 
-use std::{io, net::Ipv4Addr, os::fd::AsFd, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+    os::fd::AsFd,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::Uri;
 use hyper::{server::conn::http1, service::service_fn};
@@ -23,7 +29,7 @@ use super::{
     signing::Signer,
     upstream::Upstream,
 };
-use crate::{clock::RunClock, record::event::Event};
+use crate::{clock::RunClock, ports, record::event::Event};
 
 /// Where the front tells what happened.
 pub type Emit = Arc<dyn Fn(Event) + Send + Sync>;
@@ -119,7 +125,8 @@ impl StoreFront {
         if !matches!(upstream.scheme_str(), Some("http" | "https")) || upstream.authority().is_none() {
             return Err(FrontError::Endpoint(endpoint.to_owned()));
         }
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(FrontError::Listen)?;
+        let listener =
+            ports::lasting(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).map_err(FrontError::Listen)?;
         listener.set_nonblocking(true).map_err(FrontError::Listen)?;
         let url = format!("http://{}", listener.local_addr().map_err(FrontError::Listen)?);
         let forward = Arc::new(Forward::new(Upstream::new(upstream, signer), clock, emit, rules));

@@ -208,7 +208,7 @@ impl InProcessStore {
         let is_lost = judgement.verdict == Verdict::LoseAnswer;
         let unheard = Unheard {
             shared,
-            told: call.op.reads().then(|| (&call, seen.clone())),
+            told: (call.op.reads() && !seen.faults.is_empty()).then(|| (&call, seen.clone())),
         };
         if call.op.reads() && !judgement.delay.is_zero() {
             // What a read finds is what there is when it is answered, and matters only to whoever hears of it.
@@ -251,7 +251,7 @@ impl InProcessStore {
     }
 }
 
-/// A read under way; told as unanswered unless somebody hears of it.
+/// A read that a fault touched; told as unanswered unless somebody hears of it.
 struct Unheard<'a> {
     shared: &'a Shared,
     told: Option<(&'a Call, Seen)>,

@@ -1,18 +1,19 @@
 //! dynoxide within this process: in memory, or in a file that outlives a halt.
 
-use std::{net::TcpListener, path::PathBuf};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4, TcpListener},
+    path::PathBuf,
+};
 
 use dynoxide::Database;
 use rustix::net::Shutdown;
 use tempfile::TempDir;
 
 use super::{BackendError, Disk, StoreAbout};
-use crate::store::embedded::{EmbeddedStore, listen};
+use crate::{ports, store::embedded::EmbeddedStore};
 
 /// Connections that may wait to be accepted.
 const QUEUE: i32 = 1024;
-/// How many free ports are tried.
-const PORT_TRIES: usize = 3;
 
 /// What it is.
 pub(super) fn about(disk: Disk) -> StoreAbout {
@@ -62,7 +63,7 @@ impl Embedded {
             Disk::Yes => {
                 let folder = super::temporary_folder()?;
                 let disk = OnDisk {
-                    port: lasting_port()?,
+                    port: ports::lasting(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).map_err(of_the_port)?,
                     folder,
                 };
                 (disk.open()?, Some(disk))
@@ -113,23 +114,6 @@ impl Embedded {
         }
         Ok(())
     }
-}
-
-/// A port that stays bound when listening ends: Linux gives up a port that it chose itself, so it is asked for by its
-/// number.
-fn lasting_port() -> Result<TcpListener, BackendError> {
-    let mut refused = None;
-    for _ in 0..PORT_TRIES {
-        let chosen = listen()?.local_addr().map_err(of_the_port)?;
-        match TcpListener::bind(chosen) {
-            Ok(listener) => return Ok(listener),
-            // Somebody was faster.
-            Err(error) => refused = Some(error),
-        }
-    }
-    Err(of_the_port(
-        refused.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into()),
-    ))
 }
 
 fn of_the_port(source: std::io::Error) -> BackendError {

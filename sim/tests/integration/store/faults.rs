@@ -180,17 +180,20 @@ async fn the_modelled_sdk_sees_each_kind_as_the_real_one_does() {
 async fn the_front_breaks_each_kind_on_sockets() {
     for (kind, expected) in KINDS {
         let told = Told::default();
-        let OverHttp { store, front, .. } = over_http(&told, &[kind]).await;
-        let story = story(&store, &told).await;
-        front.stop().await;
-        assert_eq!(story, expected, "{kind}");
+        let over_http = over_http(&told, &[kind]).await;
+        assert_eq!(story(&over_http.store, &told).await, expected, "{kind}");
+        over_http.front.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_front_that_is_closed_refuses_and_loses_nothing() {
     let told = Told::default();
-    let OverHttp { store, front, .. } = over_http(&told, &[]).await;
+    let OverHttp {
+        store,
+        front,
+        _embedded,
+    } = over_http(&told, &[]).await;
     let id = KeyId::new("ab12");
     let count = async || store.count_request(&id, 7, 10, 99).await;
     assert_eq!(
