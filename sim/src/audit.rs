@@ -181,7 +181,7 @@ impl Findings {
         counter: Counter,
     ) -> Result<(), StoreError> {
         let Counter { window, count } = counter;
-        let stored = store.request_count(&KeyId::new(&**key), window).await?.value;
+        let stored = store.request_count(&KeyId::new(key), window).await?.value;
         self.items += 1;
         if stored < count {
             self.wrong.push(format!(

@@ -46,10 +46,10 @@ pub enum Command {
     Fake(FakeCommand),
     /// Make the service's table in a DynamoDB emulator, with its time to live, unless it is there
     CreateTable {
-        /// Where the emulator listens, such as http://127.0.0.1:8000
+        /// The URL at which the emulator listens
         #[arg(long, value_name = "URL", value_parser = nearby)]
         endpoint: Endpoint,
-        /// The table's name, as DYNAMODB_TABLE_NAME tells the service
+        /// The name of the table, as the service is told it
         #[arg(value_name = "TABLE")]
         name: String,
     },

@@ -21,7 +21,7 @@ pub(super) fn partition_keys(body: &[u8]) -> Vec<String> {
     let mut keys = Vec::new();
     if let Some(Value::Object(tables)) = request.get_mut("RequestItems") {
         for table in tables.values_mut() {
-            keys.extend(items(table).iter().map(|item| partition_key(item)));
+            keys.extend(items(table).iter().map(partition_key));
         }
     } else {
         let item = request.get("Key").or_else(|| request.get("Item"));

@@ -11,6 +11,7 @@
 //! | `remote` | somebody else's endpoint, and our table there |
 //! | `create` | the service's table at an endpoint, to stay there |
 //! | `client`, `ready`, `prepare` | asking, waiting for the first answer, table and keys |
+//! | `warm` | the first requests to a JVM |
 //! | `ways` | what this machine can do |
 //! | `error` | why not |
 
@@ -27,6 +28,7 @@ mod prepare;
 mod ready;
 mod remote;
 mod tools;
+mod warm;
 mod ways;
 
 use std::fmt;
@@ -195,7 +197,10 @@ impl Backend {
                 table::seed_keys(database, &self.table, &contents.keys, contents.start_ms)?;
                 Ok(())
             }
-            Kind::Local(local) => prepare::prepare(local.client(), &self.table, contents, &self.tell).await,
+            Kind::Local(local) => {
+                warm::warm(local.client()).await?;
+                prepare::prepare(local.client(), &self.table, contents, &self.tell).await
+            }
             Kind::Remote(remote) => remote.prepare(contents).await,
         }
     }

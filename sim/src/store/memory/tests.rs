@@ -32,9 +32,9 @@ async fn a_request_takes_its_latency_and_is_told_when_it_is_done() {
         .map(|event| format!("{event:?}"))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    Store(StoreCall { at_us: 0, store_us: 2600, front_us: 0, op: UpdateItem, subject: RateLimit, consistent: false, items: 1, found: 0, status: 200, rcu: 0.0, wcu: 1.0 })
+    Store(StoreCall { at_us: 0, store_us: 2600, front_us: 0, op: UpdateItem, subject: RateLimit, consistent: false, items: 1, found: 0, status: 200, rcu: 0.0, wcu: 1.0, throttled: false, faults: [] })
     Admission { at_us: 2000, key_id: "ab12", window: 7, admitted: true, count: 1 }
-    Store(StoreCall { at_us: 2000, store_us: 2600, front_us: 0, op: UpdateItem, subject: RateLimit, consistent: false, items: 1, found: 0, status: 400, rcu: 0.0, wcu: 1.0 })
+    Store(StoreCall { at_us: 2000, store_us: 2600, front_us: 0, op: UpdateItem, subject: RateLimit, consistent: false, items: 1, found: 0, status: 400, rcu: 0.0, wcu: 1.0, throttled: false, faults: [] })
     Admission { at_us: 5000, key_id: "ab12", window: 7, admitted: false, count: 1 }
     "#);
 }

@@ -25,7 +25,7 @@ pub(crate) struct Raw {
 enum Way {
     Http {
         endpoint: String,
-        client: Client<HttpConnector, Full<Bytes>>,
+        client: Box<Client<HttpConnector, Full<Bytes>>>,
     },
     /// As the SDK reaches it, so only the service's own operations are answered.
     InProcess(InProcessStore),
@@ -41,7 +41,7 @@ impl Raw {
         Self {
             way: Way::Http {
                 endpoint: endpoint.to_owned(),
-                client: Client::builder(TokioExecutor::new()).build_http(),
+                client: Box::new(Client::builder(TokioExecutor::new()).build_http()),
             },
             table: table.to_owned(),
         }
