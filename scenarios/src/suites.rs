@@ -294,7 +294,7 @@ mod tests {
         ");
         insta::assert_snapshot!(said("qqqq"), @r"
         error: there is no scenario, suite or file `qqqq`
-          = the suites are smoke, days, outages, sweep; `crypto-watch-sim list` names the scenarios; or give a file that ends in .toml
+          = the suites are smoke, days, outages, store, crash, sweep; `crypto-watch-sim list` names the scenarios; or give a file that ends in .toml
         ");
         insta::assert_snapshot!(said("no/such.toml"), @"error: cannot read no/such.toml: No such file or directory (os error 2)");
     }
