@@ -192,3 +192,100 @@ impl Findings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use service::{
+        models::{Holder, Timestamp},
+        store::{AcquireLease, Binary},
+    };
+
+    use super::*;
+    use crate::{clock::RunClock, latency::Modelled, store::memory::MemoryStore};
+
+    /// 2026-03-02T00:00:00Z.
+    const NOW_MS: i64 = 1_772_409_600_000;
+
+    fn store() -> MemoryStore {
+        MemoryStore::new(RunClock::paused(NOW_MS), Modelled::none(), Arc::new(|_| {}))
+    }
+
+    fn price(symbol: &str, ttl_s: i64) -> Event {
+        Event::PriceWrite {
+            at_us: 0,
+            symbol: symbol.to_owned(),
+            price: "1".to_owned(),
+            updated_ms: NOW_MS,
+            fetched_ms: NOW_MS,
+            ttl_s,
+        }
+    }
+
+    fn admission(key: &str, window: i64, admitted: bool) -> Event {
+        Event::Admission {
+            at_us: 0,
+            key_id: key.into(),
+            window,
+            admitted,
+            count: 1,
+        }
+    }
+
+    async fn wrong(ledger: &Ledger, store: &MemoryStore) -> String {
+        let audit = ledger.audit(store, NOW_MS, Duration::from_secs(33)).await;
+        audit.expect("it answers").wrong.join("\n")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_acknowledged_and_is_not_there_is_named() {
+        let (ledger, now_s, window) = (Ledger::default(), NOW_MS / 1000, NOW_MS / WINDOW_MS);
+        for event in [
+            price("BTC", now_s + 60),
+            price("OLD", now_s - 60),
+            admission("abcdef0123", window - 1, true),
+            admission("abcdef0123", window, true),
+            admission("abcdef0123", window, true),
+            admission("abcdef0123", window, false),
+            admission("long-ago", window - 100, true),
+        ] {
+            ledger.saw(&event);
+        }
+        let store = store();
+        store
+            .count_request(&KeyId::new("abcdef0123"), window, 10, now_s)
+            .await
+            .expect("counted");
+        insta::assert_snapshot!(wrong(&ledger, &store).await, @r"
+        BTC was acknowledged and is not there
+        the counter abcdef01…/29540160 says 1 of 2 that were counted
+        ");
+        store
+            .count_request(&KeyId::new("abcdef0123"), window, 10, now_s)
+            .await
+            .expect("counted");
+        assert_eq!(
+            wrong(&ledger, &store).await,
+            "BTC was acknowledged and is not there"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_outlives_its_time_is_named() {
+        let (ledger, store) = (Ledger::default(), store());
+        let until = |seconds: i64| AcquireLease {
+            holder: Holder("api-0".into()),
+            binary: Binary::Api,
+            now: Timestamp(NOW_MS),
+            until: Timestamp(NOW_MS + seconds * 1000),
+            due_before: Timestamp(NOW_MS),
+        };
+        store.acquire_lease(&until(33)).await.expect("taken");
+        assert_eq!(wrong(&ledger, &store).await, "");
+        let store = self::store();
+        store.acquire_lease(&until(34)).await.expect("taken");
+        assert_eq!(
+            wrong(&ledger, &store).await,
+            "the lease is held for 34s more, longer than a lease lasts"
+        );
+    }
+}

@@ -159,7 +159,7 @@ mod tests {
         let told = incidents(faults, 2).into_iter();
         told.map(|incident| {
             format!(
-                "{:>4} f{} {:?}",
+                "{} f{} {:?}",
                 incident.at.as_secs(),
                 incident.fault,
                 incident.act
@@ -180,7 +180,18 @@ mod tests {
                 "kind = \"down\"\nflap = { on = \"10s\", off = \"40s\" }",
             ),
         ];
-        insta::assert_snapshot!(told(&scenario(&faults.concat()).faults).join("\n"), @"");
+        insta::assert_snapshot!(told(&scenario(&faults.concat()).faults).join("\n"), @r"
+        60 f1 Begin(Killed(0))
+        60 f1 Begin(Killed(1))
+        60 f2 Begin(StoreDown)
+        70 f2 End(StoreDown)
+        110 f2 Begin(StoreDown)
+        120 f1 End(Killed(0))
+        120 f1 End(Killed(1))
+        120 f2 End(StoreDown)
+        120 f0 Begin(Frozen(1))
+        180 f0 End(Frozen(1))
+        ");
     }
 
     #[test]
@@ -189,7 +200,11 @@ mod tests {
             fault("a", "service", "1m", "kind = \"kill\"\ninstance = 0"),
             fault("b", "service", "90s", "kind = \"kill\"\ninstance = 0"),
         ];
-        insta::assert_snapshot!(told(&scenario(&faults.concat()).faults).join("\n"), @"");
+        insta::assert_snapshot!(told(&scenario(&faults.concat()).faults).join("\n"), @r"
+        60 f0 Begin(Killed(0))
+        90 f1 Begin(Killed(0))
+        150 f1 End(Killed(0))
+        ");
     }
 
     #[test]

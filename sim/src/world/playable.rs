@@ -95,7 +95,13 @@ mod tests {
     fn a_store_that_forgets_is_not_restarted() {
         let fault =
             "[[fault]]\nname = \"f\"\ntarget = \"store\"\nat = \"1m\"\nfor = \"1m\"\nkind = \"restart\"";
-        insta::assert_snapshot!(problems_of(fault), @"");
+        insta::assert_snapshot!(problems_of(fault), @r#"
+        error: the store `memory` would lose all that it acknowledged
+           --> t.toml:21:8
+           |
+        21 | kind = "restart"
+           |        ^^^^^^^^^ play it with --store embedded or, on the real clock, --store dynamodb-local: both are on disk then
+        "#);
     }
 
     #[test]

@@ -50,16 +50,20 @@ fn an_unknown_metric_is_pointed_at() {
 }
 
 #[test]
-fn a_fault_that_is_not_played_yet_is_pointed_at() {
+fn a_store_that_would_forget_is_not_restarted() {
     let fault =
-        "[[fault]]\nname = \"slow\"\ntarget = \"store\"\nat = \"1m\"\nfor = \"30s\"\nkind = \"throttle\"";
-    insta::assert_snapshot!(refused(fault), @r#"
-    error: this kind of store fault is not played yet
+        "[[fault]]\nname = \"gone\"\ntarget = \"store\"\nat = \"1m\"\nfor = \"30s\"\nkind = \"restart\"";
+    let folder = Folder::new();
+    folder.scenario("tiny.toml", &scenario("2m", fault));
+    let Finished { code, stderr, .. } = folder.run(&["tiny.toml", "--store", "memory"]);
+    insta::assert_snapshot!(stderr, @r#"
+    error: the store `memory` would lose all that it acknowledged
        --> tiny.toml:28:8
        |
-    28 | kind = "throttle"
-       |        ^^^^^^^^^^ played are all kinds of coingecko, schedule and clients
+    28 | kind = "restart"
+       |        ^^^^^^^^^ play it with --store embedded or, on the real clock, --store dynamodb-local: both are on disk then
     "#);
+    assert_eq!(code, Some(2));
 }
 
 #[test]
