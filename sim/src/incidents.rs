@@ -157,15 +157,8 @@ mod tests {
 
     fn told(faults: &[Fault]) -> Vec<String> {
         let told = incidents(faults, 2).into_iter();
-        told.map(|incident| {
-            format!(
-                "{} f{} {:?}",
-                incident.at.as_secs(),
-                incident.fault,
-                incident.act
-            )
-        })
-        .collect()
+        told.map(|incident| format!("{} f{} {:?}", incident.at.as_secs(), incident.fault, incident.act))
+            .collect()
     }
 
     #[test]
