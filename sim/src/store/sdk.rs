@@ -17,8 +17,8 @@ use service::{
     config::Config,
     models::{ApiKeyItem, KeyId, LeaseItem, StoredPrice, Symbol, Timestamp},
     store::{
-        Acquire, AcquireLease, ApiKeyPage, Consistency, Counted, KeyPosition, PriceBatch, ReleaseLease,
-        Store, StoreError, StoreFuture,
+        Acquire, AcquireLease, ApiKeyPage, Consistency, Counted, KeyPosition, Metered, PriceBatch,
+        ReleaseLease, Store, StoreError, StoreFuture,
     },
 };
 use tokio::time::{sleep, timeout};
@@ -27,6 +27,8 @@ use crate::seed::{Seed, unit};
 
 /// Attempts of a read.
 const READ_ATTEMPTS: u32 = 2;
+/// Attempts of a write, which may have happened when its answer is lost.
+const WRITE_ATTEMPTS: u32 = 1;
 /// The longest pause before the first retry.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(25);
 /// Tokens of a full bucket.
@@ -69,12 +71,12 @@ impl SdkStore {
         self.retries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn attempts<'a, T>(
+    async fn attempt<'a, T>(
         &'a self,
         most: u32,
         operation: &'static str,
         request: impl Fn() -> StoreFuture<'a, T>,
-    ) -> Result<service::store::Metered<T>, StoreError> {
+    ) -> Result<Metered<T>, StoreError> {
         let mut made = 1;
         loop {
             let answer = timeout(self.attempt_timeout, request())
@@ -105,26 +107,14 @@ impl SdkStore {
         }
     }
 
-    fn read<'a, T>(
+    /// A request that is tried so often at most.
+    fn attempts<'a, T: Send + 'a>(
         &'a self,
+        most: u32,
         operation: &'static str,
         request: impl Fn() -> StoreFuture<'a, T> + Send + 'a,
-    ) -> StoreFuture<'a, T>
-    where
-        T: Send + 'a,
-    {
-        async move { self.attempts(READ_ATTEMPTS, operation, request).await }.boxed()
-    }
-
-    fn write<'a, T>(
-        &'a self,
-        operation: &'static str,
-        request: impl Fn() -> StoreFuture<'a, T> + Send + 'a,
-    ) -> StoreFuture<'a, T>
-    where
-        T: Send + 'a,
-    {
-        async move { self.attempts(1, operation, request).await }.boxed()
+    ) -> StoreFuture<'a, T> {
+        self.attempt(most, operation, request).boxed()
     }
 }
 
@@ -151,39 +141,49 @@ impl fmt::Debug for SdkStore {
 
 impl Store for SdkStore {
     fn prices<'a>(&'a self, symbols: &'a [Symbol], consistency: Consistency) -> StoreFuture<'a, PriceBatch> {
-        self.read("BatchGetItem", move || self.store.prices(symbols, consistency))
+        self.attempts(READ_ATTEMPTS, "BatchGetItem", move || {
+            self.store.prices(symbols, consistency)
+        })
     }
 
     fn write_prices<'a>(&'a self, prices: &'a [StoredPrice]) -> StoreFuture<'a, Vec<Symbol>> {
-        self.write("BatchWriteItem", move || self.store.write_prices(prices))
+        self.attempts(WRITE_ATTEMPTS, "BatchWriteItem", move || {
+            self.store.write_prices(prices)
+        })
     }
 
     fn lease(&self) -> StoreFuture<'_, LeaseItem> {
-        self.read("GetItem", move || self.store.lease())
+        self.attempts(READ_ATTEMPTS, "GetItem", move || self.store.lease())
     }
 
     fn acquire_lease<'a>(&'a self, request: &'a AcquireLease) -> StoreFuture<'a, Acquire> {
-        self.write("UpdateItem", move || self.store.acquire_lease(request))
+        self.attempts(WRITE_ATTEMPTS, "UpdateItem", move || {
+            self.store.acquire_lease(request)
+        })
     }
 
     fn release_lease<'a>(&'a self, request: &'a ReleaseLease) -> StoreFuture<'a, bool> {
-        self.write("UpdateItem", move || self.store.release_lease(request))
+        self.attempts(WRITE_ATTEMPTS, "UpdateItem", move || {
+            self.store.release_lease(request)
+        })
     }
 
     fn api_key<'a>(&'a self, id: &'a KeyId) -> StoreFuture<'a, Option<ApiKeyItem>> {
-        self.read("GetItem", move || self.store.api_key(id))
+        self.attempts(READ_ATTEMPTS, "GetItem", move || self.store.api_key(id))
     }
 
     fn put_api_key<'a>(&'a self, key: &'a ApiKeyItem) -> StoreFuture<'a, bool> {
-        self.write("PutItem", move || self.store.put_api_key(key))
+        self.attempts(WRITE_ATTEMPTS, "PutItem", move || self.store.put_api_key(key))
     }
 
     fn disable_api_key<'a>(&'a self, id: &'a KeyId) -> StoreFuture<'a, bool> {
-        self.write("UpdateItem", move || self.store.disable_api_key(id))
+        self.attempts(WRITE_ATTEMPTS, "UpdateItem", move || {
+            self.store.disable_api_key(id)
+        })
     }
 
     fn list_api_keys<'a>(&'a self, start: Option<&'a KeyPosition>) -> StoreFuture<'a, ApiKeyPage> {
-        self.read("Scan", move || self.store.list_api_keys(start))
+        self.attempts(READ_ATTEMPTS, "Scan", move || self.store.list_api_keys(start))
     }
 
     fn touch_api_key<'a>(
@@ -192,11 +192,15 @@ impl Store for SdkStore {
         now: Timestamp,
         not_since: Timestamp,
     ) -> StoreFuture<'a, bool> {
-        self.write("UpdateItem", move || self.store.touch_api_key(id, now, not_since))
+        self.attempts(WRITE_ATTEMPTS, "UpdateItem", move || {
+            self.store.touch_api_key(id, now, not_since)
+        })
     }
 
     fn request_count<'a>(&'a self, id: &'a KeyId, window: i64) -> StoreFuture<'a, u32> {
-        self.read("GetItem", move || self.store.request_count(id, window))
+        self.attempts(READ_ATTEMPTS, "GetItem", move || {
+            self.store.request_count(id, window)
+        })
     }
 
     fn count_request<'a>(
@@ -206,7 +210,7 @@ impl Store for SdkStore {
         room: u32,
         ttl: i64,
     ) -> StoreFuture<'a, Counted> {
-        self.write("UpdateItem", move || {
+        self.attempts(WRITE_ATTEMPTS, "UpdateItem", move || {
             self.store.count_request(id, window, room, ttl)
         })
     }
