@@ -72,7 +72,7 @@ fn honest(evidence: &Evidence<'_>) -> Option<Outcome> {
 
 /// What the store acknowledged is there, whatever happened to it or to those who asked it.
 fn durable(evidence: &Evidence<'_>) -> Option<Outcome> {
-    let findings = evidence.recording.audit.as_ref()?;
+    let findings = evidence.recording.audit.as_ref()?.as_ref().ok()?;
     let wrong = &findings.wrong;
     let more = wrong.len().saturating_sub(FINDINGS_TOLD);
     let mut why = wrong

@@ -30,6 +30,11 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
             notes.push(format!("{count} requests to the store {what}"));
         }
     }
+    if let Some(Err(why)) = &recording.audit {
+        notes.push(format!(
+            "the store could not be asked in the end whether it has what it acknowledged, so that is not judged: {why}"
+        ));
+    }
     let unleased = evidence.tries.iter().filter(|a_try| !a_try.leased).count();
     if unleased > 0 {
         notes.push(format!("{unleased} CoinGecko calls were made without the lease"));

@@ -8,6 +8,7 @@ use scenarios::{
 };
 
 use super::*;
+use crate::audit::Findings;
 use crate::record::{
     PublicationCheck, Recorder, RecordingSetup, Timing, View,
     event::{Event, LeaseAction, LeaseEvent, StoreCall, StoreOp, StoreSubject, UpstreamCall},
@@ -273,6 +274,36 @@ fn a_429_is_right_only_where_the_limit_refuses() {
     near(verdict.metric("api.correct"), 4.0 / 5.0);
     let broken: Vec<&str> = verdict.failed().map(|outcome| outcome.check.as_str()).collect();
     assert!(broken.contains(&"limit.false_rejected == 0"), "{broken:?}");
+}
+
+#[test]
+fn what_the_store_lost_breaks_a_rule_and_a_store_that_cannot_be_asked_is_told_of() {
+    let judged = |audit: Result<Findings, String>| {
+        let stage = Stage::new("");
+        stage.recorder.record(Event::Audited(audit));
+        let verdict = stage.judge();
+        let lost = |outcome: &&Outcome| outcome.check == "store.lost == 0";
+        let why = verdict
+            .failed()
+            .find(lost)
+            .and_then(|outcome| outcome.why.clone());
+        let told = verdict
+            .notes
+            .iter()
+            .any(|note| note.ends_with("is not judged: no route"));
+        (why, told)
+    };
+    let lost = (0..7).map(|coin| format!("coin {coin}")).collect();
+    let findings = |wrong| Findings { items: 7, wrong };
+    assert_eq!(judged(Ok(findings(Vec::new()))), (None, false));
+    assert_eq!(
+        judged(Ok(findings(lost))),
+        (
+            Some("coin 0; coin 1; coin 2; coin 3; coin 4; and 2 more".to_owned()),
+            false
+        )
+    );
+    assert_eq!(judged(Err("no route".to_owned())), (None, true));
 }
 
 #[test]

@@ -85,8 +85,8 @@ pub enum Event {
         /// Index of the `[[fault]]`.
         fault: u16,
     },
-    /// The store was asked whether it has what it acknowledged.
-    Audited(Findings),
+    /// The store was asked whether it has what it acknowledged; or why it could not be asked.
+    Audited(Result<Findings, String>),
     /// An API process was started again: what it knew is gone.
     Started {
         /// When.

@@ -104,8 +104,8 @@ pub struct Recording {
     pub store: StoreLog,
     /// What the service says.
     pub emf: EmfTotals,
-    /// What the store still has of what it acknowledged; none when it was not asked.
-    pub audit: Option<Findings>,
+    /// What the store still has of what it acknowledged, or why it could not be asked; none when nobody tried.
+    pub audit: Option<Result<Findings, String>>,
     /// Events that each fault touched.
     pub touched: BTreeMap<u16, u64>,
     /// When the schedule fired, real µs.

@@ -194,8 +194,8 @@ pub fn play(
         let _warnings = warnings::listen(world.clock, recorder.clone());
         let (table, clock) = (world.table.clone(), world.clock);
         let ended = world.play(stop).await;
-        if let (Ended::Complete, Some(audited)) = (&ended, table.audit(&clock).await) {
-            recorder.record(audited);
+        if let Ended::Complete = ended {
+            recorder.record(table.audit(&clock).await);
         }
         Ok::<_, WorldError>((ended, recorder))
     })?;

@@ -149,11 +149,10 @@ impl Table {
     }
 
     /// Asks the table whether it has what it acknowledged. Nothing that it is asked is told from then on.
-    pub(super) async fn audit(&self, clock: &RunClock) -> Option<Event> {
+    pub(super) async fn audit(&self, clock: &RunClock) -> Event {
         self.is_told.store(false, Ordering::Relaxed);
         let lease = self.config.update_lease();
         let audit = self.ledger.audit(&*self.of("audit"), clock.now_ms(), lease).await;
-        // One that does not answer when all is over has a fault until the end.
-        audit.ok().map(Event::Audited)
+        Event::Audited(audit.map_err(|error| error.to_string()))
     }
 }

@@ -304,10 +304,9 @@ impl Backing {
         };
         let store = DynamoStore::new(&config, Arc::new(SystemClock));
         let lease = config.update_lease().mul_f64(self.clock.speed());
-        // One that does not answer when all is over has a fault until the end.
-        if let Ok(findings) = self.ledger.audit(&store, self.clock.now_ms(), lease).await {
-            self.recorder.record(Event::Audited(findings));
-        }
+        let audit = self.ledger.audit(&store, self.clock.now_ms(), lease).await;
+        self.recorder
+            .record(Event::Audited(audit.map_err(|error| error.to_string())));
     }
 
     /// Stops all of it, when nobody talks to it any more.

@@ -14,7 +14,9 @@ pub(super) fn value(name: &str, lens: &Lens<'_>) -> Option<f64> {
         "failed" => Some(f64::from(totals.failed)),
         "lost" => recording
             .audit
+            .as_ref()?
             .as_ref()
+            .ok()
             .map(|findings| findings.wrong.len() as f64),
         _ => None,
     }
