@@ -58,7 +58,7 @@ pub fn metrics(json: bool) -> Exit {
             name: metric.name,
             meaning: metric.meaning,
             limit: metric.unit.example(),
-            measured: metric.stack == Stack::Any,
+            measured: !matches!(metric.stack, Stack::Needs(_)),
             modelled: metric.modelled,
         })
         .collect();

@@ -26,6 +26,11 @@ pub fn diagnose(scenario: &Scenario) -> Result<(), Diagnostics> {
             let message = format!("`{}` cannot be measured on this stack", check.metric);
             found.push(scenario.error_at(&check.metric_span, message, Some(what.to_owned())));
         }
+        if def.stack == Stack::Processes && expect.clock != Some(ClockKind::Real) {
+            let message = format!("`{}` is measured on the real clock only", check.metric);
+            let help = "add `clock = \"real\"` to its `[[expect]]`".to_owned();
+            found.push(scenario.error_at(&check.metric_span, message, Some(help)));
+        }
         if !def.unit.accepts(check.limit) {
             let message = format!("`{}` is not compared with {}", check.metric, check.limit.kind());
             let help = format!("write {}", def.unit.example());

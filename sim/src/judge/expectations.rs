@@ -90,9 +90,13 @@ pub(super) fn margin(op: Op, actual: f64, limit: f64, unit: Unit) -> String {
                 Unit::Count.show((points * 10f64.powi(digits)).round() / 10f64.powi(digits))
             )
         }
-        Unit::Count | Unit::Factor | Unit::Seconds | Unit::PerSecond | Unit::BasisPoints | Unit::Dollars => {
-            unit.show(distance)
-        }
+        Unit::Count
+        | Unit::Factor
+        | Unit::Seconds
+        | Unit::PerSecond
+        | Unit::BasisPoints
+        | Unit::Dollars
+        | Unit::Bytes => unit.show(distance),
     };
     match op {
         Op::Le | Op::Lt if actual < limit => format!("{shown} to spare"),

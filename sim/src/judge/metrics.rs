@@ -30,6 +30,8 @@ pub enum Unit {
     BasisPoints,
     /// US dollars.
     Dollars,
+    /// Bytes.
+    Bytes,
 }
 
 impl Unit {
@@ -43,6 +45,7 @@ impl Unit {
             Self::PerSecond => matches!(quantity, Quantity::Rate(_)),
             Self::BasisPoints => matches!(quantity, Quantity::BasisPoints(_)),
             Self::Dollars => matches!(quantity, Quantity::Money(_)),
+            Self::Bytes => matches!(quantity, Quantity::Bytes(_)),
         }
     }
 
@@ -57,6 +60,7 @@ impl Unit {
             Self::PerSecond => "a rate such as 5/s",
             Self::BasisPoints => "basis points such as 25bp",
             Self::Dollars => "an amount such as 1.5 USD",
+            Self::Bytes => "a size such as 512KB or 16MB",
         }
     }
 
@@ -70,6 +74,7 @@ impl Unit {
             Self::PerSecond => format!("{}/s", trimmed(value, 2)),
             Self::BasisPoints => format!("{}bp", trimmed(value, 1)),
             Self::Dollars => format!("{} USD", trimmed(value, 2)),
+            Self::Bytes => bytes(value),
         }
     }
 }
@@ -84,6 +89,7 @@ impl fmt::Display for Unit {
             Self::PerSecond => "per_second",
             Self::BasisPoints => "basis_points",
             Self::Dollars => "dollars",
+            Self::Bytes => "bytes",
         })
     }
 }
@@ -100,6 +106,15 @@ fn trimmed(value: f64, digits: usize) -> String {
         "0".to_owned()
     } else {
         text.to_owned()
+    }
+}
+
+fn bytes(value: f64) -> String {
+    match value.abs() {
+        size if size < 1e3 => format!("{}B", trimmed(value, 0)),
+        size if size < 1e6 => format!("{}KB", trimmed(value / 1e3, 1)),
+        size if size < 1e9 => format!("{}MB", trimmed(value / 1e6, 2)),
+        _ => format!("{}GB", trimmed(value / 1e9, 2)),
     }
 }
 
@@ -172,6 +187,8 @@ pub enum Filter {
 pub enum Stack {
     /// On every stack.
     Any,
+    /// On the real clock only, where the service is a process.
+    Processes,
     /// Not on this one; what it needs.
     Needs(&'static str),
 }
@@ -263,6 +280,12 @@ const fn metric(
 }
 
 impl MetricDef {
+    /// The same, measured where the service is a process.
+    const fn of_processes(mut self) -> Self {
+        self.stack = Stack::Processes;
+        self
+    }
+
     /// The same, compared between the clocks.
     const fn on_both(mut self, share: f64, least: f64, (why, paced): (&'static str, bool)) -> Self {
         self.clocks = Some(Apart {
@@ -329,6 +352,8 @@ pub const METRICS: &[MetricDef] = &[
     metric("api.data_age.max", Unit::Seconds, Lower, Relative(0.05), Requests, "largest now − CoinGecko's lastUpdated of the oldest coin of an answer"),
 
     metric("api.first_good", Unit::Seconds, Lower, Relative(0.2), Requests, "real time from the start of the window to the first good answer of a request that was owed one"),
+    metric("api.memory.max", Unit::Bytes, Lower, Relative(0.1), Window, "peak resident memory of the largest API process").of_processes(),
+    metric("api.memory.growth", Unit::Bytes, Lower, Relative(0.2), Window, "by how much the peak resident memory of an API process rose within the window, at the most").of_processes(),
 
     metric("price.wrong", Unit::Count, Lower, Exact, Requests, "answers with a price that CoinGecko never validly published").on_both(0.0, 0.0, ALWAYS),
     metric("price.missing", Unit::Count, Lower, Exact, Requests, "200s that leave out a coin of which the store held a servable price").on_both(0.0, 0.0, ALWAYS),
@@ -500,6 +525,9 @@ mod tests {
             (Unit::Seconds, -90.0, "-1m30s"),
             (Unit::PerSecond, 2.5, "2.5/s"),
             (Unit::BasisPoints, 12.34, "12.3bp"),
+            (Unit::Bytes, 0.0, "0B"),
+            (Unit::Bytes, 4096.0, "4.1KB"),
+            (Unit::Bytes, 13_700_000.0, "13.7MB"),
         ] {
             assert_eq!(unit.show(value), text);
         }

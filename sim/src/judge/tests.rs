@@ -766,6 +766,58 @@ fn each_clock_judges_its_own_expectations_and_virtual_time_no_latency() {
 }
 
 #[test]
+fn memory_grows_by_what_its_peak_rose_within_the_window() {
+    let mut stage = Stage::new(
+        r#"
+[[expect]]
+check = "api.memory.growth == 2MB"
+during = "1m..4m"
+clock = "real"
+[[expect]]
+check = "api.memory.max == 9MB"
+during = "1m..4m"
+clock = "real"
+[[expect]]
+check = "api.memory.growth == 0B"
+during = "7m..9m"
+clock = "real"
+"#,
+    );
+    // A real second is ten wall seconds. Another process than an API counts for nothing.
+    for (second, process, megabytes) in [
+        (0, "api-0", 5),
+        (5, "api-0", 6),
+        (7, "api-0", 8),
+        (20, "api-0", 8),
+        (5, "api-1", 9),
+        (30, "api-0", 40),
+        (7, "update-0", 50),
+    ] {
+        stage.recorder.record(Event::Memory {
+            at_us: second * 1_000_000,
+            process: process.to_owned(),
+            peak_rss: megabytes * 1_000_000,
+            cpu_us: 0,
+        });
+    }
+    let verdict = stage.judge();
+    let own = verdict
+        .expectations
+        .iter()
+        .filter(|o| o.origin == Origin::Scenario);
+    assert_eq!(
+        own.map(|o| (o.actual, o.held)).collect::<Vec<_>>(),
+        [(Some(2e6), true), (Some(9e6), true), (Some(0.0), true)]
+    );
+    assert_eq!(verdict.metric("api.memory.growth"), Some(35e6));
+    assert_eq!(
+        Stage::new("").metric("api.memory.max"),
+        None,
+        "no sample, no value"
+    );
+}
+
+#[test]
 fn what_the_recording_was_not_told_of_has_no_samples() {
     let mut stage = Stage::new("");
     stage.request(100, |_| {});
@@ -808,10 +860,12 @@ where = "journey=first"
 [[expect]]
 check = "api.latency.p99 <= 1s"
 clock = "virtual"
+[[expect]]
+check = "api.memory.growth <= 1MB"
 "#,
     );
     let Err(found) = diagnose(&wrong) else {
-        panic!("five mistakes")
+        panic!("six mistakes")
     };
     insta::assert_snapshot!(found, @r##"
     error: unknown metric `api.sucess`
@@ -843,6 +897,12 @@ clock = "virtual"
        |
     34 | check = "api.latency.p99 <= 1s"
        |          ^^^^^^^^^^^^^^^ it is modelled there; leave out `clock`, or write `clock = "real"`
+
+    error: `api.memory.growth` is measured on the real clock only
+       --> stage.toml:37:10
+       |
+    37 | check = "api.memory.growth <= 1MB"
+       |          ^^^^^^^^^^^^^^^^^ add `clock = "real"` to its `[[expect]]`
     "##);
     assert_eq!(
         diagnose(&scenario(

@@ -141,6 +141,8 @@ pub enum Event {
     },
     /// A sample of a child's memory.
     Memory {
+        /// When.
+        at_us: u64,
         /// The process, such as `api-0`.
         process: String,
         /// Peak resident set size, bytes.

@@ -209,14 +209,15 @@ impl Intake {
                 }
             }
             Event::Memory {
+                at_us,
                 process,
                 peak_rss,
                 cpu_us,
-            } => {
-                let usage = recording.usage.entry(process).or_default();
-                usage.peak_rss = usage.peak_rss.max(peak_rss);
-                usage.cpu_us = usage.cpu_us.max(cpu_us);
-            }
+            } => recording
+                .usage
+                .entry(process)
+                .or_default()
+                .sample(at_us, peak_rss, cpu_us),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The recording: everything that happened in a run, aggregated.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::{
     Buckets, CallRecord, EmfTotals, LeaseLog, PriceLedger, RecordingSetup, RequestSeries, StoreLog, Tallies,
@@ -42,12 +43,39 @@ pub struct LogRecord {
 }
 
 /// A process's memory and CPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessUsage {
     /// Peak resident set size, bytes.
     pub peak_rss: u64,
     /// CPU time, µs.
     pub cpu_us: u64,
+    /// When the peak of its present life was seen to be another, real µs, and what it was then.
+    pub peaks: Vec<(u64, u64)>,
+}
+
+impl ProcessUsage {
+    pub(super) fn sample(&mut self, at_us: u64, peak_rss: u64, cpu_us: u64) {
+        self.peak_rss = self.peak_rss.max(peak_rss);
+        self.cpu_us = self.cpu_us.max(cpu_us);
+        if self.peaks.last().is_none_or(|(_, last)| *last != peak_rss) {
+            self.peaks.push((at_us, peak_rss));
+        }
+    }
+
+    /// The peak as the window began (that of the first sample, when there was none before), and the highest within it;
+    /// none without a sample until the window's end.
+    #[must_use]
+    pub fn peak_within(&self, real: &Range<u64>) -> Option<(u64, u64)> {
+        let before = self.peaks.partition_point(|(at_us, _)| *at_us <= real.start);
+        let known = before.saturating_sub(1);
+        let within = self
+            .peaks
+            .get(known..)?
+            .iter()
+            .take_while(|(at_us, _)| *at_us < real.end);
+        let begun = within.clone().next()?.1;
+        Some((begun, within.map(|(_, peak)| *peak).max()?))
+    }
 }
 
 /// How much memory a recording takes: none of it grows with the number of requests.

@@ -41,6 +41,7 @@ use tokio::{
 };
 
 use crate::{
+    clock::RunClock,
     incidents::incidents,
     record::{Recorder, event::Event},
     schedule::{Occasion, Schedule},
@@ -286,7 +287,7 @@ impl World {
             ..
         } = stack;
         let end = clock.instant_of_wall(scenario.duration);
-        let samples = sample(pids(instances), recorder.clone());
+        let samples = sample(pids(instances), *clock, recorder.clone());
         let (orders, attending): (Vec<_>, Vec<_>) = instances
             .iter_mut()
             .map(|instance| {
@@ -346,6 +347,7 @@ impl World {
     /// Users first, then updates, then the API, then what they all talk to.
     async fn take_down(self) -> (Vec<String>, Remains) {
         let Stack {
+            clock,
             recorder,
             instances,
             loads,
@@ -359,7 +361,7 @@ impl World {
         }))
         .await;
         updates.stop().await;
-        record_usage(&pids(&instances), &recorder);
+        record_usage(&pids(&instances), clock, &recorder);
         let instances = join_all(instances.into_iter().map(|instance| async {
             let name = instance.name();
             (name, instance.stop(STOP_WITHIN).await)
@@ -386,19 +388,20 @@ fn pids(instances: &[Instance]) -> Pids {
 }
 
 /// Samples for as long as it is polled.
-async fn sample(processes: Pids, recorder: Recorder) {
+async fn sample(processes: Pids, clock: RunClock, recorder: Recorder) {
     loop {
-        record_usage(&processes, &recorder);
+        record_usage(&processes, clock, &recorder);
         tokio::time::sleep(SAMPLE_EVERY).await;
     }
 }
 
-fn record_usage(processes: &Pids, recorder: &Recorder) {
+fn record_usage(processes: &Pids, clock: RunClock, recorder: &Recorder) {
     for (process, pid) in processes {
         let pid = pid.load(Ordering::Relaxed);
         // Between two lives there is no process.
         if let Some(usage) = (pid != 0).then(|| usage::Usage::of(pid)).flatten() {
             recorder.record(Event::Memory {
+                at_us: clock.now_us(),
                 process: process.clone(),
                 peak_rss: usage.peak_rss,
                 cpu_us: usage.cpu_us,

@@ -11,6 +11,11 @@ pub(super) fn value(name: &str, part: &str, lens: &Lens<'_>) -> Option<f64> {
     match name {
         "requests" => return Some(tally.requests as f64),
         "rps" => return Some(tally.requests as f64 / lens.wall_seconds()),
+        "memory.max" => return memory(lens).map(|(_, peak)| peak).max().map(|peak| peak as f64),
+        "memory.growth" => {
+            let grown = memory(lens).map(|(begun, peak)| peak - begun).max();
+            return grown.map(|grown| grown as f64);
+        }
         _ if tally.requests == 0 => return None,
         _ => {}
     }
@@ -36,6 +41,16 @@ pub(super) fn value(name: &str, part: &str, lens: &Lens<'_>) -> Option<f64> {
             }
         }
     }
+}
+
+/// The peak resident memory of each API process as the window began, and at its highest within it.
+fn memory<'l>(lens: &'l Lens<'_>) -> impl Iterator<Item = (u64, u64)> + 'l {
+    let api = lens
+        .recording()
+        .usage
+        .iter()
+        .filter(|(process, _)| process.starts_with("api"));
+    api.filter_map(|(_, usage)| usage.peak_within(&lens.real))
 }
 
 /// Waits are reported only where there was one; all other requests waited for nothing.

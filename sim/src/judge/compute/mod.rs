@@ -19,7 +19,7 @@ use super::{
 /// The value of a metric through a lens, in the metric's unit; none without samples. `part` is what stands for
 /// `<…>` in the metric's name.
 pub(super) fn value(def: &MetricDef, part: &str, lens: &Lens<'_>) -> Option<f64> {
-    if def.stack != Stack::Any {
+    if matches!(def.stack, Stack::Needs(_)) {
         return None;
     }
     let (family, name) = def.name.split_once('.')?;
