@@ -767,7 +767,7 @@ fn each_clock_judges_its_own_expectations_and_virtual_time_no_latency() {
 
 #[test]
 fn memory_grows_by_what_its_peak_rose_within_the_window() {
-    let mut stage = Stage::new(
+    let stage = Stage::new(
         r#"
 [[expect]]
 check = "api.memory.growth == 2MB"
