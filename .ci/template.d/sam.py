@@ -1,6 +1,8 @@
 """SAM's template as CloudFormation gets it, linted, and with the values of one environment."""
 
 import copy
+import functools
+import json
 import logging
 import re
 import tomllib
@@ -44,6 +46,7 @@ def transformed(source, parameters):
         raise ValueError("; ".join(str(cause.message) for cause in error.causes)) from error
 
 
+@functools.cache
 def findings(text):
     """What cfn-lint has against a template."""
     found = lint(text, config=ManualArgs(regions=["us-east-1"], include_checks=["I"]))
@@ -102,3 +105,9 @@ def resolved(document, parameters):
     }
     document["Outputs"] = value(document["Outputs"])
     return document
+
+
+def literal(document):
+    """A resolved document as text, without what its values came from, and which it no longer refers to."""
+    sources = ("Parameters", "Mappings", "Conditions")
+    return json.dumps({name: part for name, part in document.items() if name not in sources}, indent=1)
