@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, path::PathBuf, sync::LazyLock, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use scenarios::format::{assumptions::Assumptions, model::Plan};
+use scenarios::format::{assumptions::Assumptions, model::Plan, quantity::parse_duration};
 
 use super::sweep::{self, Seeds};
 use crate::{store::backend::Endpoint, virtual_world::Plant};
@@ -53,6 +53,15 @@ pub enum Command {
         #[arg(value_name = "TABLE")]
         name: String,
     },
+    /// Run a function's bootstrap as Lambda runs it
+    #[command(subcommand)]
+    Lambda(LambdaCommand),
+    /// Build what ships to Lambda, and pack it with a manifest
+    Package {
+        /// Where the packages go; default: `dist` in the workspace, where the template looks for them
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Print the JSON Schemas of the scenario format and of report.json, or a reference for people
     Schema {
         /// Only one of them
@@ -87,6 +96,54 @@ pub enum FakeCommand {
         #[arg(long, value_name = "KEY=VALUE", value_parser = assume)]
         assume: Vec<Assume>,
     },
+}
+
+/// What can be done with a bootstrap.
+#[derive(Debug, Subcommand)]
+pub enum LambdaCommand {
+    /// Invoke it with an event; its answer goes to standard output, its log to standard error
+    Invoke(InvokeArgs),
+}
+
+/// What to invoke, and how.
+#[derive(Debug, Args)]
+pub struct InvokeArgs {
+    /// The executable `bootstrap`, of any language; it is run in its own folder
+    #[arg(long, value_name = "PATH")]
+    pub bootstrap: PathBuf,
+    /// The event, JSON; - = standard input
+    #[arg(long, value_name = "FILE")]
+    pub event: PathBuf,
+    /// How often, one after the other, in the same execution environment
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub times: u32,
+    /// How long an invocation may take; Lambda takes 1s to 15m
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = lambda_timeout)]
+    pub timeout: Duration,
+    /// Memory, MB, which also decides the share of a processor
+    #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    pub memory: u32,
+    /// The function's name
+    #[arg(long, default_value = "function")]
+    pub name: String,
+    /// What a runtime that loads code finds it by
+    #[arg(long, value_name = "HANDLER", default_value = "bootstrap")]
+    pub handler: String,
+    /// Set an environment variable of the function
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = key_value)]
+    pub env: Vec<(String, String)>,
+    /// Log as a function with `LogFormat: JSON` does
+    #[arg(long)]
+    pub json_log: bool,
+}
+
+fn lambda_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = parse_duration(text).map_err(|error| format!("{error}: {}", error.help))?;
+    let most = Duration::from_secs(15 * 60);
+    if (Duration::from_secs(1)..=most).contains(&timeout) {
+        return Ok(timeout);
+    }
+    Err("Lambda takes 1s to 15m".to_owned())
 }
 
 /// One assumption about CoinGecko that is sound by itself.

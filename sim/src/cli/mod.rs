@@ -9,6 +9,7 @@
 //! | `together` | what several plays say together |
 //! | `sweep` | random fault timelines |
 //! | `calibrate` | what calls take on this machine |
+//! | `package`, `lambda` | what ships to Lambda; running any bootstrap as Lambda does |
 //! | `list`, `schema`, `doctor`, `fake`, `create_table` | the other commands |
 //! | `progress`, `printer` | what people see meanwhile; the one way to print |
 //! | `out_dir` | the folder of the results and its lock |
@@ -24,9 +25,11 @@ pub mod estimate;
 pub mod exit;
 pub mod fake;
 pub mod interrupt;
+pub mod lambda;
 pub mod list;
 pub mod out_dir;
 pub mod outcome;
+pub mod package;
 pub mod plan;
 pub mod printer;
 pub mod progress;
@@ -39,7 +42,7 @@ use std::{ffi::OsString, time::Duration};
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, LambdaCommand};
 use exit::Exit;
 
 /// Threads of the harness: the store front and the recorder work beside the embedded store's own thread.
@@ -95,6 +98,8 @@ async fn dispatch(command: Command, program: &str) -> Exit {
         Command::Calibrate(args) => calibrate::calibrate(args, program).await,
         Command::Fake(command) => fake::fake(command).await,
         Command::CreateTable { endpoint, name } => create_table::create_table(&endpoint, &name).await,
+        Command::Lambda(LambdaCommand::Invoke(args)) => lambda::invoke(args).await,
+        Command::Package { out } => package::package(out.as_deref()).await,
         Command::Schema { of } => schema::print(of),
         Command::Doctor => doctor::doctor().await,
     }

@@ -1,0 +1,157 @@
+//! `lambda invoke`: any function's bootstrap, run as Lambda runs it.
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use service::rng::{Rng, SystemRng};
+use tokio::sync::oneshot;
+
+use crate::{
+    cli::{args::InvokeArgs, exit::Exit, interrupt, printer},
+    lambda::{
+        cpu,
+        function::Function,
+        outcome::Outcome,
+        sandbox::{Invocation, Log, Sandbox},
+    },
+    template::model::LogFormat,
+};
+
+/// Invokes a bootstrap with an event, as often as asked, in one execution environment. What it answers goes to standard
+/// output, its log to standard error.
+pub async fn invoke(args: InvokeArgs) -> Exit {
+    let mut interrupt = match interrupt::listen() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            printer::notice(&format!("error: cannot listen for signals: {error}"));
+            return Exit::Harness;
+        }
+    };
+    let invoked = async {
+        match run(args).await {
+            Ok(exit) => exit,
+            Err(problem) => {
+                printer::notice(&format!("error: {problem}"));
+                Exit::Usage
+            }
+        }
+    };
+    let exit = tokio::select! {
+        biased;
+        exit = invoked => exit,
+        // Dropping what runs kills it.
+        _ = interrupt.stop.wait_for(|stop| *stop) => {
+            printer::notice("interrupted");
+            Exit::Harness
+        }
+    };
+    cpu::tidy().await;
+    exit
+}
+
+async fn run(args: InvokeArgs) -> Result<Exit, String> {
+    let payload = event(&args.event)?;
+    let bootstrap = fs::canonicalize(&args.bootstrap)
+        .map_err(|error| format!("--bootstrap {}: {error}", args.bootstrap.display()))?;
+    let function = Arc::new(Function {
+        name: args.name,
+        bootstrap,
+        handler: args.handler,
+        timeout: args.timeout,
+        memory_mb: args.memory,
+        environment: args.env.into_iter().collect::<BTreeMap<_, _>>(),
+        log_format: if args.json_log {
+            LogFormat::Json
+        } else {
+            LogFormat::Text
+        },
+        application_log_level: None,
+        log_group: None,
+    });
+    let say: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(printer::notice);
+    let log = Log {
+        function: Arc::clone(&say),
+        platform: say,
+    };
+    let mut sandbox = Sandbox::new(function, log, "local".to_owned())
+        .await
+        .map_err(|error| format!("no port for the Runtime API: {error}"))?;
+    let mut exit = Exit::Held;
+    for _ in 0..args.times {
+        let invocation = Invocation {
+            request_id: uuid(),
+            trace_id: trace_id(),
+            payload: payload.clone(),
+        };
+        let (answer, answered) = oneshot::channel();
+        let (report, outcome) = sandbox.invoke(invocation, answer).await;
+        drop(answered);
+        printer::result(&String::from_utf8_lossy(&outcome.payload));
+        if let Some(why) = &report.unlimited {
+            printer::notice(&format!("note: CPU not limited to the function's share: {why}"));
+        }
+        exit = exit.and(judged(&outcome));
+    }
+    sandbox.end().await;
+    Ok(exit)
+}
+
+fn judged(outcome: &Outcome) -> Exit {
+    match outcome.failure {
+        None => Exit::Held,
+        Some(failure) => {
+            printer::notice(&format!("error: the function failed: {}", failure.name()));
+            Exit::ExpectationFailed
+        }
+    }
+}
+
+/// An event, which is JSON.
+fn event(path: &Path) -> Result<Bytes, String> {
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin()).map_err(|error| format!("standard input: {error}"))?
+    } else {
+        fs::read_to_string(path).map_err(|error| format!("--event {}: {error}", path.display()))?
+    };
+    serde_json::from_str::<serde::de::IgnoredAny>(&text)
+        .map_err(|error| format!("--event {}: an event is JSON: {error}", path.display()))?;
+    Ok(Bytes::from(text))
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid() -> String {
+    let bits = u128::from(SystemRng.next_u64()) << 64 | u128::from(SystemRng.next_u64());
+    let bits = bits & !(0xf << 76) | 4 << 76;
+    let bits = bits & !(0b11 << 62) | 0b10 << 62;
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+/// As X-Ray writes one that is not sampled.
+fn trace_id() -> String {
+    let (root, parent) = (SystemRng.next_u64(), SystemRng.next_u64());
+    format!(
+        "Root=1-{:08x}-{:016x}{:08x};Parent={parent:016x};Sampled=0",
+        root >> 32,
+        parent,
+        root as u32
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_those_of_their_standards() {
+        let uuid = uuid();
+        assert_eq!(uuid.len(), 36);
+        assert_eq!(&uuid[14..15], "4");
+        assert!("89ab".contains(&uuid[19..20]), "{uuid}");
+        let trace = trace_id();
+        assert_eq!(
+            trace.len(),
+            "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0".len()
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! An emulated Lambda: functions as they are packaged, in execution environments that start, are reused, stand still between
+//! invocations and end, without Docker.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `function`, `variables` | what is deployed; the environment variables that Lambda adds |
+//! | `sandbox` | one execution environment, from its start to its end |
+//! | `runtime` | its Runtime API, which the runtime in it talks to |
+//! | `process`, `cpu` | its processes: stopped, continued, killed as one; their share of a processor |
+//! | `outcome` | what the caller is told |
+//! | `report` | what Lambda writes into the log |
+
+pub mod cpu;
+pub mod function;
+pub mod outcome;
+pub mod process;
+pub mod report;
+pub mod runtime;
+pub mod sandbox;
+pub mod variables;
+
+#[cfg(test)]
+mod tests;

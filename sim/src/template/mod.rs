@@ -1,0 +1,3 @@
+//! What the SAM template deploys.
+
+pub mod model;
