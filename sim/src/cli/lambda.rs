@@ -3,15 +3,17 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use service::rng::{Rng, SystemRng};
+use service::rng::SystemRng;
 use tokio::sync::oneshot;
 
 use crate::{
     cli::{args::InvokeArgs, exit::Exit, interrupt, printer},
+    clock::system_now,
     lambda::{
         cpu,
         function::Function,
         outcome::Outcome,
+        pool::{trace_id, uuid},
         sandbox::{Invocation, Log, Sandbox},
     },
     template::model::LogFormat,
@@ -79,8 +81,8 @@ async fn run(args: InvokeArgs) -> Result<Exit, String> {
     let mut exit = Exit::Held;
     for _ in 0..args.times {
         let invocation = Invocation {
-            request_id: uuid(),
-            trace_id: trace_id(),
+            request_id: uuid(&SystemRng),
+            trace_id: trace_id(&SystemRng, unix_s()),
             payload: payload.clone(),
         };
         let (answer, answered) = oneshot::channel();
@@ -106,6 +108,10 @@ fn judged(outcome: &Outcome) -> Exit {
     }
 }
 
+fn unix_s() -> i64 {
+    jiff::Timestamp::try_from(system_now()).map_or(0, jiff::Timestamp::as_second)
+}
+
 /// An event, which is JSON.
 fn event(path: &Path) -> Result<Bytes, String> {
     let text = if path == Path::new("-") {
@@ -116,42 +122,4 @@ fn event(path: &Path) -> Result<Bytes, String> {
     serde_json::from_str::<serde::de::IgnoredAny>(&text)
         .map_err(|error| format!("--event {}: an event is JSON: {error}", path.display()))?;
     Ok(Bytes::from(text))
-}
-
-/// A random UUID (RFC 9562, version 4).
-fn uuid() -> String {
-    let bits = u128::from(SystemRng.next_u64()) << 64 | u128::from(SystemRng.next_u64());
-    let bits = bits & !(0xf << 76) | 4 << 76;
-    let bits = bits & !(0b11 << 62) | 0b10 << 62;
-    let hex = format!("{bits:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
-/// As X-Ray writes one that is not sampled.
-fn trace_id() -> String {
-    let (root, parent) = (SystemRng.next_u64(), SystemRng.next_u64());
-    format!(
-        "Root=1-{:08x}-{:016x}{:08x};Parent={parent:016x};Sampled=0",
-        root >> 32,
-        parent,
-        root as u32
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_those_of_their_standards() {
-        let uuid = uuid();
-        assert_eq!(uuid.len(), 36);
-        assert_eq!(&uuid[14..15], "4");
-        assert!("89ab".contains(&uuid[19..20]), "{uuid}");
-        let trace = trace_id();
-        assert_eq!(
-            trace.len(),
-            "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0".len()
-        );
-    }
 }

@@ -1,5 +1,6 @@
-//! API Gateway without sockets: a REST API at its stage, with Lambda proxy and mock integrations, made of what a template
-//! deploys. Requests and answers are handed in and out, and so are the time and all ids, so that both clocks share it.
+//! API Gateway: a REST API at its stage, with Lambda proxy and mock integrations, made of what a template
+//! deploys. Requests and answers are handed in and out, and so are the time and all ids, so that both clocks share it;
+//! [`serve`] puts it on a port.
 //!
 //! Docstrings say how far a behaviour is known: (a) from an answer of AWS that somebody recorded, (b) from AWS's
 //! documentation, (c) assumed. Recorded means, where nothing else is said, by the snapshots of `LocalStack`'s tests
@@ -16,6 +17,7 @@ mod mock;
 mod proxy;
 mod responses;
 mod route;
+pub mod serve;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -277,6 +279,12 @@ impl Gateway {
             limits,
             settings,
         })
+    }
+
+    /// The stage that paths begin with.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        &self.stage
     }
 
     /// Takes a request, whose path begins with the stage, as on `execute-api` hosts.

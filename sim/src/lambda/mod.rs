@@ -9,14 +9,20 @@
 //! | `process`, `cpu` | its processes: stopped, continued, killed as one; their share of a processor |
 //! | `outcome` | what the caller is told |
 //! | `report` | what Lambda writes into the log |
+//! | `scaling` | which environment an invocation gets, and when none |
+//! | `asynchronous` | when an event that nobody waits for is tried again |
+//! | `pool` | the environments of a run, on the real clock |
 
+pub mod asynchronous;
 pub mod cpu;
 pub mod function;
 pub mod outcome;
+pub mod pool;
 pub mod process;
 pub mod report;
 pub mod runtime;
 pub mod sandbox;
+pub mod scaling;
 pub mod variables;
 
 #[cfg(test)]
