@@ -1,3 +1,5 @@
+//! Alarms against the documented tables, recorded reasons, and a timeline that was derived by hand.
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 

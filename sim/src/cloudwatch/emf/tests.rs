@@ -1,3 +1,5 @@
+//! Documents that are read, and those that break a rule.
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde::de::IgnoredAny;

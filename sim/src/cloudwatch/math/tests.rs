@@ -1,3 +1,5 @@
+//! Expressions over series with and without missing values.
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Statistics of samples that come in any order.
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
