@@ -11,6 +11,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+/// The header in which an emulated gateway says which of the environments behind it answered, as a number. No other
+/// gateway has it.
+pub const ENVIRONMENT_HEADER: &str = "x-emulated-environment";
+
 /// Everything a load generator process has to know. One process plays one `[[load]]` of a scenario.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoadPlan {
@@ -83,7 +87,7 @@ pub struct RequestLine {
     /// Index into the plan's keys; none for a request without a key, or with one that is not among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<u32>,
-    /// Index into the plan's targets.
+    /// Index into the plan's targets; or the environment that answered, where a gateway says it.
     pub target: u16,
     /// `/prices`, `/prices/{symbol}`, `/health` or `other`.
     pub route: Cow<'static, str>,

@@ -17,9 +17,10 @@ use serde::Deserialize;
 use super::answer::{Answer, NoAnswer};
 use super::route;
 use super::spellings::{Prices, Spellings};
-use crate::wire::RequestLine;
+use crate::wire::{ENVIRONMENT_HEADER, RequestLine};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const ENVIRONMENT: HeaderName = HeaderName::from_static(ENVIRONMENT_HEADER);
 
 /// Largest decoded body that is read, bytes: far above every answer of the service.
 const MAX_PLAIN: u64 = 16 << 20;
@@ -40,6 +41,9 @@ impl Reader {
         let text = |name: &HeaderName| answer.headers.get(name)?.to_str().ok();
         line.age_s = text(&AGE).and_then(|value| value.parse().ok());
         line.retry_after_s = text(&RETRY_AFTER).and_then(|value| value.parse().ok());
+        if let Some(environment) = text(&ENVIRONMENT).and_then(|value| value.parse().ok()) {
+            line.target = environment;
+        }
         line.cache_status = text(&CACHE_STATUS).map(str::to_owned);
         line.gzip = text(&CONTENT_ENCODING).is_some_and(|value| value.eq_ignore_ascii_case("gzip"));
         line.wire_bytes = size(answer.body.len());

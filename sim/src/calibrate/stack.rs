@@ -58,6 +58,7 @@ pub(super) async fn play(
         seen.see(event);
     };
     let spec = WorldSpec {
+        deployed: None,
         seed: Seed(scenario.seed),
         scenario: Arc::new(scenario),
         speed: 1,

@@ -128,7 +128,7 @@ impl Play {
 pub fn plan(args: &RunArgs, program: &str) -> Result<Vec<Play>, Vec<String>> {
     refuse_what_is_not_built(args)?;
     let store = real_store(args).map_err(|problem| vec![format!("error: {problem}")])?;
-    let servable_rate = servable_rate(args)? * servable_part(&store);
+    let servable_rate = servable_rate(args)? * servable_part(&store) * servable_via(args.via);
     let mut problems = Vec::new();
     let mut plays: Vec<Play> = Vec::new();
     let seeds = args.seeds.iter().flat_map(|seeds| seeds.0.clone());
@@ -206,12 +206,12 @@ fn refuse_what_is_not_built(args: &RunArgs) -> Result<(), Vec<String>> {
             problems.push(format!("error: {message}"));
         }
     };
-    refuse(
-        args.via == Via::Lambda,
-        "--via lambda is not built yet; play with --via direct (the default)",
-    );
     let plays_virtual = args.clock != ClockArg::Real;
     let plays_real = args.clock != ClockArg::Virtual;
+    refuse(
+        args.via == Via::Lambda && plays_virtual,
+        "--via lambda is not built for virtual time yet; add --clock real",
+    );
     refuse(
         args.check_determinism && !plays_virtual,
         "--check-determinism needs virtual time: on the real clock no two runs are alike; leave --clock real out",
@@ -275,6 +275,17 @@ fn servable_part(store: &Choice) -> f64 {
     match store {
         Choice::Embedded => 1.0,
         Choice::DynamoDbLocal(_) | Choice::Endpoint(_) => ELSEWHERE,
+    }
+}
+
+/// The part of the calibrated rate, which is that of a process without a limit to its processor time, that is counted on of
+/// functions behind a gateway.
+const OF_FUNCTIONS: f64 = 0.25;
+
+fn servable_via(via: Via) -> f64 {
+    match via {
+        Via::Direct => 1.0,
+        Via::Lambda => OF_FUNCTIONS,
     }
 }
 
@@ -408,7 +419,12 @@ fn play(
         (ClockKind::Real, Choice::Endpoint(endpoint)) => Some(endpoint.to_string()),
         _ => None,
     };
-    playable::check(&scenario, clock, forgets.as_deref()).map_err(|problems| vec![problems.to_string()])?;
+    let service = match args.via {
+        Via::Direct => playable::Service::Processes,
+        Via::Lambda => playable::Service::Functions,
+    };
+    playable::check(&scenario, clock, forgets.as_deref(), service)
+        .map_err(|problems| vec![problems.to_string()])?;
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
     let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
     let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;
@@ -486,6 +502,9 @@ fn arguments(
         } => {}
         On::Virtual { store } => line += &format!(" --store {store}"),
         On::Real { speed } => {
+            if args.via == Via::Lambda {
+                line += " --via lambda";
+            }
             line += &format!(" --compress {speed}");
             line += &store_arguments(args);
             if let Some(file) = &args.calibration {
@@ -613,7 +632,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        insta::assert_snapshot!(refusal(&["--via", "lambda"]), @"error: --via lambda is not built yet; play with --via direct (the default)");
+        insta::assert_snapshot!(refusal(&["--via", "lambda"]), @"error: --via lambda is not built for virtual time yet; add --clock real");
         insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"error: `dynamodb-local` is outside this process, and in virtual time nothing may be: its answers take real time; play with --store memory or --store embedded");
         insta::assert_snapshot!(refusal(&["--store", "http://127.0.0.1:8000"]), @"error: `http://127.0.0.1:8000` is outside this process, and in virtual time nothing may be: its answers take real time; play with --store memory or --store embedded");
         insta::assert_snapshot!(refusal(&["--clock", "real", "--store", "memory"]), @"error: the memory store lives in virtual time, and cannot be asked over sockets; on the real clock play with --store embedded (the default there), dynamodb-local or a URL");

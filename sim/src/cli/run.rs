@@ -1,13 +1,18 @@
 //! `run`: plays scenarios, judges each, and writes results as they come, so that a later failure loses nothing.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque, btree_map},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     cli::{
         ambient::{self, Terminal},
-        args::{RunArgs, Sabotage},
+        args::{RunArgs, Sabotage, Via},
         estimate::Estimate,
         exit::Exit,
         interrupt::{self, Interrupt},
@@ -25,8 +30,16 @@ use crate::{
         front::FrontSabotage,
     },
     virtual_world::{self, Pulse, StoreKind, VirtualSpec},
-    world::{Ended, Tick, World, WorldSpec, siblings::Siblings},
+    world::{Ended, Tick, World, WorldSpec, deployed::Deployed, siblings::Siblings},
 };
+
+/// The packages that are played, by their files, with the SHA-256 of each.
+fn packages(deployed: &BTreeMap<String, Arc<Deployed>>) -> BTreeMap<String, String> {
+    let packages = deployed.values().flat_map(|deployed| deployed.packages.values());
+    packages
+        .map(|package| (package.packed.file.clone(), package.packed.sha256.clone()))
+        .collect()
+}
 
 /// How often progress in virtual time is told, real time.
 const TICK_EVERY: Duration = Duration::from_millis(200);
@@ -36,6 +49,8 @@ struct Session {
     out: OutDir,
     /// The checked binaries, when something is played on the real clock.
     siblings: Option<Siblings>,
+    /// What is deployed in each environment that is played, with --via lambda.
+    deployed: BTreeMap<String, Arc<Deployed>>,
     check_determinism: bool,
     provenance: Provenance,
     terminal: Terminal,
@@ -78,17 +93,29 @@ impl Session {
         } else {
             None
         };
+        let mut deployed = BTreeMap::new();
+        if args.via == Via::Lambda {
+            for play in plays {
+                let entry = deployed.entry(play.scenario.stack.environment.to_string());
+                if let btree_map::Entry::Vacant(entry) = entry {
+                    let read = Deployed::read(Path::new("."), entry.key(), service::BUILD_ID)?;
+                    entry.insert(Arc::new(read));
+                }
+            }
+        }
         let out = OutDir::lock(&args.out)?;
         let interrupt = interrupt::listen()?;
         let terminal = Terminal::detect();
         let provenance = Provenance {
             commit: ambient::commit().await,
             build_id: service::BUILD_ID.to_owned(),
+            packages: packages(&deployed),
         };
         let (progress, begun) = (Progress::new(terminal), Instant::now());
         Ok(Self {
             out,
             siblings,
+            deployed,
             check_determinism: args.check_determinism,
             provenance,
             terminal,
@@ -384,6 +411,10 @@ impl Session {
             seed: play.seed,
             speed,
             siblings: self.siblings.clone()?,
+            deployed: self
+                .deployed
+                .get(&play.scenario.stack.environment.to_string())
+                .cloned(),
             env: play.env.clone(),
             config: play.config.clone(),
             store: StoreSpec {

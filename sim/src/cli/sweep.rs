@@ -102,7 +102,12 @@ fn replay(file: &str, stop: &watch::Receiver<bool>) -> Exit {
             return Exit::Usage;
         }
     };
-    if let Err(problems) = playable::check(&scenario, ClockKind::Virtual, Some("memory")) {
+    if let Err(problems) = playable::check(
+        &scenario,
+        ClockKind::Virtual,
+        Some("memory"),
+        playable::Service::Processes,
+    ) {
         printer::notice(&problems.to_string());
         return Exit::Usage;
     }

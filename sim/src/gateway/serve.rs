@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use scenarios::wire::ENVIRONMENT_HEADER;
 use service::rng::{Rng, SystemRng};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -28,8 +29,8 @@ use crate::{
     },
 };
 
-/// Names the environment that an answer is from, for the harness: AWS has no such header.
-pub const ENVIRONMENT: HeaderName = HeaderName::from_static("x-emulated-environment");
+/// Names the environment that an answer is from, for the harness.
+const ENVIRONMENT: HeaderName = HeaderName::from_static(ENVIRONMENT_HEADER);
 
 /// Lambda takes no larger event of a caller who waits, bytes. (Documented: 6 MB.)
 const MOST_EVENT: usize = 6 << 20;

@@ -5,11 +5,11 @@ use scenarios::format::{Diagnostic, Diagnostics, Scenario, model::ClockKind};
 use super::metrics::{Filter, Stack, find, suggest};
 
 /// What is wrong with the checks of `scenario`: unknown metrics, limits in another unit, metrics that this stack
-/// cannot measure, the clock on which a metric is never judged, a `where` on what is not about single requests.
+/// (functions, with `--via lambda`, or processes) cannot measure, the clock on which a metric is never judged, a `where` on what is not about single requests.
 ///
 /// # Errors
 /// All of them, each at its place.
-pub fn diagnose(scenario: &Scenario) -> Result<(), Diagnostics> {
+pub fn diagnose(scenario: &Scenario, is_functions: bool) -> Result<(), Diagnostics> {
     let mut found: Vec<Diagnostic> = Vec::new();
     for expect in &scenario.expects {
         let check = &expect.check;
@@ -25,6 +25,11 @@ pub fn diagnose(scenario: &Scenario) -> Result<(), Diagnostics> {
         if let Stack::Needs(what) = def.stack {
             let message = format!("`{}` cannot be measured on this stack", check.metric);
             found.push(scenario.error_at(&check.metric_span, message, Some(what.to_owned())));
+        }
+        if def.stack == Stack::Functions && !is_functions {
+            let message = format!("`{}` is measured of functions", check.metric);
+            let help = "play it with --via lambda".to_owned();
+            found.push(scenario.error_at(&check.metric_span, message, Some(help)));
         }
         if def.stack == Stack::Processes && expect.clock != Some(ClockKind::Real) {
             let message = format!("`{}` is measured on the real clock only", check.metric);

@@ -189,6 +189,8 @@ pub enum Stack {
     Any,
     /// On the real clock only, where the service is a process.
     Processes,
+    /// With `--via lambda` only, where the service is functions.
+    Functions,
     /// Not on this one; what it needs.
     Needs(&'static str),
 }
@@ -286,6 +288,12 @@ impl MetricDef {
         self
     }
 
+    /// The same, measured where the service is functions.
+    const fn of_functions(mut self) -> Self {
+        self.stack = Stack::Functions;
+        self
+    }
+
     /// The same, compared between the clocks.
     const fn on_both(mut self, share: f64, least: f64, (why, paced): (&'static str, bool)) -> Self {
         self.clocks = Some(Apart {
@@ -326,7 +334,7 @@ const fn elsewhere(
     }
 }
 
-const LAMBDA: &str = "it needs the Lambda emulator";
+const LAMBDA: &str = "it is not measured yet";
 const ALARMS: &str = "it needs the emulated alarms";
 const COST: &str = "it needs the price table";
 
@@ -410,12 +418,12 @@ pub const METRICS: &[MetricDef] = &[
     metric("store.failed", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that were not answered, or by a status of 500 or above").on_both(0.1, 5.0, EDGE),
     metric("store.lost", Unit::Count, Lower, Exact, Window, "items that the store acknowledged and, asked when all is over, does not have (prices, and the counters of 256 keys), and a lease held longer than one lasts").on_both(0.0, 0.0, ALWAYS),
 
-    elsewhere("lambda.invocations", Unit::Count, Neither, LAMBDA, "invocations"),
-    elsewhere("lambda.cold_starts", Unit::Count, Lower, LAMBDA, "execution environments started"),
-    elsewhere("lambda.concurrent_max", Unit::Count, Lower, LAMBDA, "most invocations at the same time"),
-    elsewhere("lambda.throttles", Unit::Count, Lower, LAMBDA, "invocations refused for want of concurrency"),
-    elsewhere("lambda.timeouts", Unit::Count, Lower, LAMBDA, "invocations that ran into their timeout"),
-    elsewhere("lambda.errors", Unit::Count, Lower, LAMBDA, "invocations that failed"),
+    metric("lambda.invocations", Unit::Count, Neither, Relative(0.02), Window, "invocations").of_functions(),
+    metric("lambda.cold_starts", Unit::Count, Lower, Relative(0.02), Window, "execution environments started").of_functions(),
+    metric("lambda.concurrent_max", Unit::Count, Lower, Relative(0.02), Window, "most invocations at the same time").of_functions(),
+    metric("lambda.throttles", Unit::Count, Lower, Relative(0.02), Window, "invocations refused for want of concurrency").of_functions(),
+    metric("lambda.timeouts", Unit::Count, Lower, Relative(0.02), Window, "invocations that ran into their timeout").of_functions(),
+    metric("lambda.errors", Unit::Count, Lower, Relative(0.02), Window, "invocations that failed").of_functions(),
     elsewhere("lambda.duration.p99", Unit::Seconds, Lower, LAMBDA, "99th percentile of the billed duration"),
     elsewhere("alarm.<Name>.fired", Unit::Count, Neither, ALARMS, "times that the alarm fired"),
     elsewhere("alarm.<Name>.fires_within", Unit::Seconds, Lower, ALARMS, "time from the start of the window to the alarm"),

@@ -864,7 +864,7 @@ clock = "virtual"
 check = "api.memory.growth <= 1MB"
 "#,
     );
-    let Err(found) = diagnose(&wrong) else {
+    let Err(found) = diagnose(&wrong, false) else {
         panic!("six mistakes")
     };
     insta::assert_snapshot!(found, @r##"
@@ -880,11 +880,11 @@ check = "api.memory.growth <= 1MB"
     27 | check = "api.age.max <= 12"
        |                         ^^ write a duration such as 250ms or 6m
 
-    error: `lambda.errors` cannot be measured on this stack
+    error: `lambda.errors` is measured of functions
        --> stage.toml:29:10
        |
     29 | check = "lambda.errors == 0"
-       |          ^^^^^^^^^^^^^ it needs the Lambda emulator
+       |          ^^^^^^^^^^^^^ play it with --via lambda
 
     error: `upstream.calls` cannot be narrowed by `where`
        --> stage.toml:32:9
@@ -905,9 +905,10 @@ check = "api.memory.growth <= 1MB"
        |          ^^^^^^^^^^^^^^^^^ add `clock = "real"` to its `[[expect]]`
     "##);
     assert_eq!(
-        diagnose(&scenario(
-            "[[expect]]\ncheck = \"upstream.amplification <= 1.2\"\n"
-        )),
+        diagnose(
+            &scenario("[[expect]]\ncheck = \"upstream.amplification <= 1.2\"\n"),
+            false
+        ),
         Ok(())
     );
 }

@@ -3,11 +3,11 @@
 //! Instants (`at_us`) are real microseconds since the run's anchor; in virtual time they are virtual ones.
 //! Wall time is `start + speed × at`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use scenarios::wire::RequestLine;
 
-use crate::audit::Findings;
+use crate::{audit::Findings, lambda::outcome::Failure};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -138,6 +138,31 @@ pub enum Event {
         level: String,
         /// The message.
         message: String,
+    },
+    /// An invocation of a function begins.
+    InvocationBegan {
+        /// When.
+        at_us: u64,
+        /// Whether its environment is a new one.
+        is_cold: bool,
+        /// How many of this function run now, this one included.
+        running: u32,
+    },
+    /// An invocation found no room.
+    InvocationThrottled {
+        /// When.
+        at_us: u64,
+    },
+    /// An invocation of a function has ended.
+    Invoked {
+        /// When.
+        at_us: u64,
+        /// `api` or `update`.
+        service: &'static str,
+        /// How long it took, real time.
+        duration: Duration,
+        /// Why it failed.
+        failure: Option<Failure>,
     },
     /// A sample of a child's memory.
     Memory {

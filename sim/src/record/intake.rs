@@ -208,6 +208,22 @@ impl Intake {
                     });
                 }
             }
+            Event::InvocationBegan {
+                at_us,
+                is_cold,
+                running,
+            } => {
+                let bucket = recording.buckets.index(recording.timing.wall_s(at_us));
+                recording.lambda.began(bucket, is_cold, running);
+            }
+            Event::InvocationThrottled { at_us } => {
+                let bucket = recording.buckets.index(recording.timing.wall_s(at_us));
+                recording.lambda.throttled(bucket);
+            }
+            Event::Invoked { at_us, failure, .. } => {
+                let bucket = recording.buckets.index(recording.timing.wall_s(at_us));
+                recording.lambda.ended(bucket, failure);
+            }
             Event::Memory {
                 at_us,
                 process,
@@ -368,6 +384,9 @@ fn at_us(event: &Event) -> Option<u64> {
         | Event::ScheduleFired { at_us, .. }
         | Event::ScheduleSkipped { at_us, .. }
         | Event::UpdateEnded { at_us, .. }
+        | Event::InvocationBegan { at_us, .. }
+        | Event::InvocationThrottled { at_us }
+        | Event::Invoked { at_us, .. }
         | Event::Emf { at_us, .. }
         | Event::Log { at_us, .. } => Some(*at_us),
         Event::LoadEnded { .. } | Event::Memory { .. } | Event::Audited(_) => None,

@@ -14,6 +14,7 @@
 //! | `limiter`, `refusals` | the reference limiter: what the rate limit owes to each request, and whether `Retry-After` is true |
 //! | `views`, `tally`, `spread`, `series` | what is counted, by what the judge will ask about |
 //! | `recording`, `setup` | what is left at the end, and what is known before |
+//! | `lambda_totals` | invocations of functions |
 //! | `upstream`, `store_totals`, `emf` | calls to CoinGecko and leases, requests to the store, what the service says |
 
 pub mod event;
@@ -22,6 +23,7 @@ pub(crate) mod answers;
 mod emf;
 mod intake;
 mod knowledge;
+mod lambda_totals;
 mod limiter;
 mod links;
 mod prices;
@@ -44,6 +46,7 @@ mod views;
 mod witness;
 
 pub use emf::EmfTotals;
+pub use lambda_totals::{LambdaLog, LambdaTotals};
 pub use limiter::Class;
 pub use prices::{PriceLedger, PublicationCheck, StoredWrite};
 pub use recorder::Recorder;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{
-    Buckets, CallRecord, EmfTotals, LeaseLog, PriceLedger, RecordingSetup, RequestSeries, StoreLog, Tallies,
-    Timing,
+    Buckets, CallRecord, EmfTotals, LambdaLog, LeaseLog, PriceLedger, RecordingSetup, RequestSeries,
+    StoreLog, Tallies, Timing,
 };
 use crate::audit::Findings;
 
@@ -130,6 +130,8 @@ pub struct Recording {
     pub leases: LeaseLog,
     /// Requests to the store.
     pub store: StoreLog,
+    /// Invocations of functions; empty where the service is played as processes.
+    pub lambda: LambdaLog,
     /// What the service says.
     pub emf: EmfTotals,
     /// What the store still has of what it acknowledged, or why it could not be asked; none when nobody tried.
@@ -169,6 +171,7 @@ impl Recording {
             calls: Vec::new(),
             leases: LeaseLog::default(),
             store: StoreLog::default(),
+            lambda: LambdaLog::default(),
             emf: EmfTotals::default(),
             audit: None,
             touched: BTreeMap::new(),
@@ -197,6 +200,7 @@ impl Recording {
             tallies: self.tallies.bytes() + self.series.bytes(),
             other: self.prices.bytes()
                 + self.store.bytes()
+                + self.lambda.bytes()
                 + size_of_val(self.calls.as_slice())
                 + size_of_val(self.leases.tenures())
                 + size_of_val(self.updates.as_slice())

@@ -1,6 +1,6 @@
 //! What is reported about one scenario.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use scenarios::format::quantity::show_duration;
 
@@ -14,6 +14,8 @@ pub struct Provenance {
     pub commit: Option<String>,
     /// The build id of the service that was played.
     pub build_id: String,
+    /// The packages that were played, by their files, with the SHA-256 of each in hex; none when it was processes.
+    pub packages: BTreeMap<String, String>,
 }
 
 /// A scenario that was played and judged.

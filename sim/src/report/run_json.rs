@@ -37,6 +37,8 @@ pub struct RunFacts {
     pub commit: Option<String>,
     /// The build id of the service that was played.
     pub build_id: String,
+    /// The packages that were played, by their files, with the SHA-256 of each in hex; none when it was processes.
+    pub packages: BTreeMap<String, String>,
     /// Peak resident set of the largest API process, bytes.
     pub api_peak_rss_bytes: Option<u64>,
     /// CPU time of the API processes per client request, µs.
@@ -119,6 +121,7 @@ impl RunFacts {
             },
             commit: provenance.commit.clone(),
             build_id: provenance.build_id.clone(),
+            packages: provenance.packages.clone(),
             api_peak_rss_bytes: api().map(|(_, usage)| usage.peak_rss).max(),
             service_cpu_us_per_request: per_request(api().map(|(_, usage)| usage.cpu_us).sum()),
             generator_cpu_us_per_request: per_request(recording.loads.values().map(|end| end.cpu_us).sum()),

@@ -67,6 +67,9 @@ pub fn render(played: &Played, style: Style) -> String {
             text.push_str(&wrapped("warning: ", &warning));
         }
     }
+    for (file, sha256) in &played.facts.packages {
+        let _ = writeln!(text, "package        {file}\n               sha256 {sha256}");
+    }
     for note in &played.verdict.notes {
         text.push_str(&wrapped("note: ", note));
     }

@@ -207,8 +207,15 @@ impl Menu {
                 faults: example.toml(),
             });
             let scenario = super::trial::read("example.toml", &text);
-            scenario
-                .is_ok_and(|scenario| playable::check(&scenario, ClockKind::Virtual, Some("memory")).is_ok())
+            scenario.is_ok_and(|scenario| {
+                playable::check(
+                    &scenario,
+                    ClockKind::Virtual,
+                    Some("memory"),
+                    playable::Service::Processes,
+                )
+                .is_ok()
+            })
         };
         Self(KINDS.iter().filter(played).collect())
     }

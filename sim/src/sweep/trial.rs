@@ -82,8 +82,13 @@ pub fn play(
     stop: watch::Receiver<bool>,
 ) -> Result<Findings, TrialError> {
     let unplayable = |problem: &dyn ToString| TrialError::Unplayable(problem.to_string());
-    playable::check(scenario, ClockKind::Virtual, Some("memory"))
-        .map_err(|problems| unplayable(&problems))?;
+    playable::check(
+        scenario,
+        ClockKind::Virtual,
+        Some("memory"),
+        playable::Service::Processes,
+    )
+    .map_err(|problems| unplayable(&problems))?;
     let config =
         environment::effective(&scenario.stack, &BTreeMap::new()).map_err(|problem| unplayable(&problem))?;
     let seed = Seed(scenario.seed);

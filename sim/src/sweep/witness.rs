@@ -160,6 +160,9 @@ impl Seen {
             | Event::UpdateEnded { .. }
             | Event::Emf { .. }
             | Event::Log { .. }
+            | Event::InvocationBegan { .. }
+            | Event::InvocationThrottled { .. }
+            | Event::Invoked { .. }
             | Event::Memory { .. } => {}
         }
     }

@@ -11,10 +11,12 @@
 pub mod attempts;
 pub mod children;
 pub mod compress;
+pub mod deployed;
 pub mod environment;
 mod incidents;
 pub mod instances;
 pub mod keys;
+pub mod lambda;
 pub mod load;
 pub mod logs;
 pub mod playable;
@@ -110,6 +112,9 @@ pub enum WorldError {
     /// The fake CoinGecko could not be started.
     #[error("the fake CoinGecko is not usable: {0}")]
     CoinGecko(String),
+    /// The emulated Lambda, or its gateway, cannot be set up, or notices what AWS would pass over in silence.
+    #[error("the emulated Lambda: {0}")]
+    Lambda(String),
     /// What a part of a virtual play was waiting for did not come.
     #[error(
         "{within:?} of virtual time after the scenario's end {waiting} had not ended, with {} and {} under way: what they \
@@ -284,6 +289,7 @@ impl World {
             updates,
             requests,
             backing,
+            front,
             ..
         } = stack;
         let end = clock.instant_of_wall(scenario.duration);
@@ -302,7 +308,18 @@ impl World {
             backing,
         }
         .suffer(incidents(&scenario.faults, scenario.stack.instances));
-        let deaths = select_all(attending);
+        let deaths = async {
+            if attending.is_empty() {
+                return std::future::pending().await;
+            }
+            select_all(attending).await.0
+        };
+        let broken = async {
+            match front {
+                Some(front) => WorldError::Lambda(front.broken().await),
+                None => std::future::pending().await,
+            }
+        };
         let ticks = async {
             loop {
                 tokio::time::sleep(TICK_EVERY).await;
@@ -334,7 +351,8 @@ impl World {
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => Ended::Interrupted,
-            (error, ..) = deaths => Ended::Failed(error),
+            error = deaths => Ended::Failed(error),
+            error = broken => Ended::Failed(error),
             result = played => match result {
                 Ok(()) => Ended::Complete,
                 Err(error) => Ended::Failed(error),
@@ -352,6 +370,7 @@ impl World {
             instances,
             loads,
             updates,
+            front,
             backing,
             ..
         } = self.stack;
@@ -367,6 +386,9 @@ impl World {
             (name, instance.stop(STOP_WITHIN).await)
         }))
         .await;
+        if let Some(front) = front {
+            front.stop().await;
+        }
         let stopped = loads.into_iter().chain(instances);
         let killed = stopped
             .filter(|(_, killed)| *killed == Killed::Yes)

@@ -3,7 +3,7 @@
 use scenarios::format::{
     Diagnostic, Diagnostics, FaultKind,
     fault::StoreFault,
-    model::{ClockKind, Fault, Scenario},
+    model::{ClockKind, Fault, Scenario, Target},
 };
 
 use crate::judge;
@@ -13,11 +13,18 @@ use crate::judge;
 ///
 /// # Errors
 /// Everything that cannot be honoured, each at its place.
-pub fn check(scenario: &Scenario, clock: ClockKind, forgets: Option<&str>) -> Result<(), Diagnostics> {
+pub fn check(
+    scenario: &Scenario,
+    clock: ClockKind,
+    forgets: Option<&str>,
+    service: Service,
+) -> Result<(), Diagnostics> {
     let faults = scenario.faults.iter().filter_map(|fault| {
-        needs_linux(scenario, fault, clock).or_else(|| needs_disk(scenario, fault, forgets?))
+        needs_linux(scenario, fault, clock)
+            .or_else(|| needs_disk(scenario, fault, forgets?))
+            .or_else(|| needs_processes(scenario, fault, service))
     });
-    let checks = judge::diagnose(scenario)
+    let checks = judge::diagnose(scenario, service == Service::Functions)
         .err()
         .map(|problems| problems.0)
         .unwrap_or_default();
@@ -27,6 +34,26 @@ pub fn check(scenario: &Scenario, clock: ClockKind, forgets: Option<&str>) -> Re
     } else {
         Err(Diagnostics(problems))
     }
+}
+
+/// What the service is played as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Processes that run all along.
+    Processes,
+    /// Functions behind a gateway.
+    Functions,
+}
+
+/// Whose processes come and go with Lambda cannot be told to come and go.
+fn needs_processes(scenario: &Scenario, fault: &Fault, service: Service) -> Option<Diagnostic> {
+    let is_ours = service == Service::Functions && fault.target() == Target::Service;
+    is_ours.then(|| {
+        let message = "with --via lambda there is no process of the service to do this to";
+        let help =
+            "play it with --via direct; Lambda itself starts, freezes and ends environments".to_owned();
+        scenario.error_at(&fault.kind_span, message, Some(help))
+    })
 }
 
 /// A store that is killed must have its data when it is started again.
@@ -67,7 +94,7 @@ mod tests {
              [[load]]\nname = \"all\"\nfor = \"10m\"\nusers = 1\nkeys = {{ count = 1 }}\n{lines}\n"
         );
         let scenario = parse("t.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
-        check(&scenario, ClockKind::Real, Some("memory"))
+        check(&scenario, ClockKind::Real, Some("memory"), Service::Processes)
             .map_or_else(|problems| problems.to_string(), |()| String::new())
     }
 

@@ -8,7 +8,10 @@ use std::{
 
 use futures_util::{FutureExt, future::try_join_all};
 use scenarios::{
-    format::{Scenario, model::Target},
+    format::{
+        Scenario,
+        model::{self, Target},
+    },
     wire::LoadPlan,
 };
 use service::{clock::SystemClock, config::Config, store::dynamo::DynamoStore};
@@ -35,12 +38,14 @@ use crate::{
     world::{
         WorldError,
         attempts::Unseen,
+        deployed::Deployed,
         environment::{self, Endpoints},
         instances::{Instance, Recipe},
         keys,
+        lambda::{Front, FrontSpec},
         load::{ANSWER_TIMEOUT, LoadChild},
         siblings::Siblings,
-        updates::{Killer, Updater, Updates},
+        updates::{Killer, Runner, Updater, Updates},
     },
 };
 
@@ -67,6 +72,8 @@ pub struct WorldSpec {
     pub speed: u32,
     /// The checked binaries.
     pub siblings: Siblings,
+    /// What is deployed, when the service is played as it ships, and not as processes.
+    pub deployed: Option<Arc<Deployed>>,
     /// Settings of the service beneath the scenario's back.
     pub env: BTreeMap<String, String>,
     /// The configuration that the service makes of all that.
@@ -91,6 +98,8 @@ pub struct Stack {
     /// From the first part's start to the last instance's first answer, real time.
     pub ready: Duration,
     pub(super) instances: Vec<Instance>,
+    /// The gateway and what is behind it, when the service is played as it ships: then there are no instances.
+    pub(super) front: Option<Front>,
     pub(super) loads: Vec<LoadChild>,
     pub(super) updates: Updates,
     pub(super) backing: Backing,
@@ -210,18 +219,48 @@ impl Stack {
             clock,
             unseen: unseen.clone(),
         };
+        let deployed = match spec.deployed.as_deref() {
+            None => None,
+            Some(deployed) => {
+                let parts = FrontSpec {
+                    deployed,
+                    env: &env,
+                    defaults: &environment::of_stack(&model::Stack::default()),
+                    keys: &stored_keys(scenario, spec.seed, &keys),
+                    clock,
+                    recorder: &recorder,
+                    unseen: &unseen,
+                };
+                Some(Front::start(parts).await?)
+            }
+        };
+        let processes = if deployed.is_some() {
+            0
+        } else {
+            scenario.stack.instances
+        };
         let instances =
-            try_join_all((0..scenario.stack.instances).map(|index| Instance::start(index, recipe.clone())))
-                .await?;
+            try_join_all((0..processes).map(|index| Instance::start(index, recipe.clone()))).await?;
         let ready = begun.elapsed();
         let requests = Arc::new(AtomicU64::new(0));
-        let loads = start_loads(spec, &clock, &instances, keys, &recorder, &requests).await?;
-        let updater = Updater {
-            siblings: spec.siblings.clone(),
-            env,
-            clock,
-            recorder: recorder.clone(),
-            unseen,
+        let targets = match &deployed {
+            Some(deployed) => vec![deployed.url()],
+            None => instances.iter().map(Instance::url).collect(),
+        };
+        let loads = start_loads(spec, &clock, targets, keys, &recorder, &requests).await?;
+        let runner = match &deployed {
+            Some(deployed) => Runner::Function {
+                function: deployed.updates.clone(),
+                clock,
+                recorder: recorder.clone(),
+            },
+            None => Runner::Process(Updater {
+                siblings: spec.siblings.clone(),
+                env,
+                clock,
+                recorder: recorder.clone(),
+                unseen,
+            }),
         };
         let backing = Backing {
             clock,
@@ -240,8 +279,9 @@ impl Stack {
             requests,
             ready,
             instances,
+            front: deployed,
             loads,
-            updates: Updates::new(updater, killer),
+            updates: Updates::new(runner, killer),
             backing,
         })
     }
@@ -253,6 +293,9 @@ impl Stack {
         }
         for instance in self.instances {
             instance.stop(Duration::from_secs(1)).await;
+        }
+        if let Some(front) = self.front {
+            front.stop().await;
         }
         self.backing.stop().await;
     }
@@ -422,12 +465,11 @@ pub(crate) fn symbols(config: &Config) -> Vec<String> {
 async fn start_loads(
     spec: &WorldSpec,
     clock: &RunClock,
-    instances: &[Instance],
+    targets: Vec<String>,
     keys: Vec<Vec<String>>,
     recorder: &Recorder,
     requests: &Arc<AtomicU64>,
 ) -> Result<Vec<LoadChild>, WorldError> {
-    let targets: Vec<String> = instances.iter().map(Instance::url).collect();
     let symbols = symbols(&spec.config);
     let loads = spec.scenario.loads.iter().zip(keys).enumerate();
     try_join_all(loads.map(|(index, (load, keys))| {

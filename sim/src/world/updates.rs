@@ -12,6 +12,7 @@ use crate::{
         WorldError,
         attempts::Unseen,
         children::{Child, ChildSpec},
+        lambda::UpdateFunction,
         logs::{self, Line, Origin},
         siblings::{Binary, Siblings},
     },
@@ -19,6 +20,22 @@ use crate::{
 
 /// How long an update that was told to end may take to do so.
 const END_WITHIN: Duration = Duration::from_secs(1);
+
+/// What runs an update.
+#[derive(Clone, Debug)]
+pub enum Runner {
+    /// A process for each.
+    Process(Updater),
+    /// The function that the template's schedule invokes.
+    Function {
+        /// The function.
+        function: UpdateFunction,
+        /// The run's clock.
+        clock: RunClock,
+        /// Where firings and ends are recorded.
+        recorder: Recorder,
+    },
+}
 
 /// What every update of a run is started with.
 #[derive(Clone, Debug)]
@@ -38,7 +55,7 @@ pub struct Updater {
 /// The updates that are running.
 #[derive(Debug)]
 pub struct Updates {
-    updater: Updater,
+    runner: Runner,
     running: JoinSet<Result<(), WorldError>>,
     end_now: watch::Sender<bool>,
     killer: Killer,
@@ -67,9 +84,9 @@ impl Killer {
 impl Updates {
     /// No update is running yet.
     #[must_use]
-    pub fn new(updater: Updater, killer: Killer) -> Self {
+    pub fn new(runner: Runner, killer: Killer) -> Self {
         Self {
-            updater,
+            runner,
             running: JoinSet::new(),
             end_now: watch::Sender::new(false),
             killer,
@@ -82,27 +99,30 @@ impl Updates {
     /// When an update cannot be started, or dies of a signal. (That it fails is an answer, and recorded as such.)
     pub async fn fire(&mut self, occasions: &[Occasion]) -> Result<(), WorldError> {
         for occasion in occasions {
-            let due = self.updater.clock.instant_of_wall(occasion.at);
+            let (clock, recorder) = self.runner.books();
+            let due = clock.instant_of_wall(occasion.at);
             while let Ok(Some(ended)) = tokio::time::timeout_at(due, self.next_end()).await {
                 ended?;
             }
             tokio::time::sleep_until(due).await;
-            let at_us = self.updater.clock.now_us();
+            let at_us = clock.now_us();
             let faults = occasion.faults.clone();
             let Some(index) = occasion.index else {
-                self.updater
-                    .recorder
-                    .record(Event::ScheduleSkipped { at_us, faults });
+                recorder.record(Event::ScheduleSkipped { at_us, faults });
                 continue;
             };
-            self.updater
-                .recorder
-                .record(Event::ScheduleFired { at_us, index, faults });
-            let one = self
-                .updater
-                .clone()
-                .update(index, self.end_now.subscribe(), self.killer.clone());
-            self.running.spawn(one);
+            recorder.record(Event::ScheduleFired { at_us, index, faults });
+            let end_now = self.end_now.subscribe();
+            match &self.runner {
+                Runner::Process(updater) => {
+                    let one = updater.clone().update(index, end_now, self.killer.clone());
+                    self.running.spawn(one);
+                }
+                Runner::Function { function, .. } => {
+                    let one = invoke(function.clone(), clock, recorder, index, end_now);
+                    self.running.spawn(one);
+                }
+            }
         }
         self.finish().await
     }
@@ -128,6 +148,40 @@ impl Updates {
         let ended = self.running.join_next().await?;
         Some(ended.unwrap_or_else(|panic| Err(WorldError::Internal(panic.to_string()))))
     }
+}
+
+impl Runner {
+    fn books(&self) -> (RunClock, Recorder) {
+        match self {
+            Self::Process(Updater { clock, recorder, .. }) | Self::Function { clock, recorder, .. } => {
+                (*clock, recorder.clone())
+            }
+        }
+    }
+}
+
+/// One firing, as an event for the function, with all that Lambda makes of it.
+async fn invoke(
+    function: UpdateFunction,
+    clock: RunClock,
+    recorder: Recorder,
+    index: u32,
+    mut end_now: watch::Receiver<bool>,
+) -> Result<(), WorldError> {
+    let fired = function.fire(clock, |ok| {
+        recorder.record(Event::UpdateEnded {
+            at_us: clock.now_us(),
+            index,
+            ok,
+        });
+    });
+    tokio::select! {
+        biased;
+        // Without a sender the run is over, too.
+        _ = end_now.wait_for(|now| *now) => {}
+        () = fired => {}
+    }
+    Ok(())
 }
 
 impl Updater {

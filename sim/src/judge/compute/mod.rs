@@ -3,6 +3,7 @@
 mod api;
 mod cache;
 mod gzip;
+mod lambda;
 mod limit;
 mod price;
 mod retry;
@@ -31,6 +32,7 @@ pub(super) fn value(def: &MetricDef, part: &str, lens: &Lens<'_>) -> Option<f64>
         "upstream" => upstream::value(name, part, lens),
         "retry" => retry::value(name, lens),
         "gzip" => gzip::value(name, lens),
+        "lambda" => lambda::value(name, lens),
         "update" => update::value(name, lens),
         "store" => store::value(name, lens),
         _ => None,

@@ -1,0 +1,17 @@
+//! `lambda.*`: what the functions were asked, and what they made of it.
+
+use crate::judge::evidence::Lens;
+
+pub(super) fn value(name: &str, lens: &Lens<'_>) -> Option<f64> {
+    let recording = lens.recording();
+    let totals = recording.lambda.sum(recording.buckets.within(&lens.view.wall))?;
+    match name {
+        "invocations" => Some(totals.invocations.into()),
+        "cold_starts" => Some(totals.cold_starts.into()),
+        "concurrent_max" => Some(totals.concurrent_max.into()),
+        "throttles" => Some(totals.throttles.into()),
+        "timeouts" => Some(totals.timeouts.into()),
+        "errors" => Some(totals.errors.into()),
+        _ => None,
+    }
+}
