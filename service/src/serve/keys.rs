@@ -85,7 +85,28 @@ async fn create(app: &App, name: String, secret: Option<String>) -> Result<(), S
         ));
     }
     show(&item, Some(&secret));
+    // Beside what a program reads: whoever deploys has to let the key pass the gateway, too.
+    let told = attaching(&item.name, &secret, app.config.environment.as_str());
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes());
     Ok(())
+}
+
+/// The two commands after which API Gateway, which knows keys by itself and only those of a usage plan, lets a key pass.
+/// (It takes values of 20 to 128 characters.)
+fn attaching(name: &str, secret: &str, environment: &str) -> String {
+    let name = quoted(name);
+    let secret = quoted(secret);
+    format!(
+        "to let it pass the API Gateway of {environment}:
+key=$(aws apigateway create-api-key --enabled --name {name} --value {secret} --query id --output text)
+aws apigateway create-usage-plan-key --key-type API_KEY --key-id \"$key\" --usage-plan-id \"$(aws cloudformation describe-stacks --stack-name crypto-watch-{environment} --query \"Stacks[0].Outputs[?OutputKey=='UsagePlanId'].OutputValue\" --output text)\"
+"
+    )
+}
+
+/// As one word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 async fn list(app: &App) -> Result<(), ServeError> {
@@ -140,4 +161,18 @@ fn show(item: &ApiKeyItem, secret: Option<&str>) {
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn store_failed(error: StoreError) -> ServeError {
     ServeError::Keys(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_key_comes_with_the_commands_that_let_it_pass_the_gateway() {
+        insta::assert_snapshot!(attaching("Ann's app", "cw_0123456789abcdef", "dev"), @r#"
+        to let it pass the API Gateway of dev:
+        key=$(aws apigateway create-api-key --enabled --name 'Ann'\''s app' --value 'cw_0123456789abcdef' --query id --output text)
+        aws apigateway create-usage-plan-key --key-type API_KEY --key-id "$key" --usage-plan-id "$(aws cloudformation describe-stacks --stack-name crypto-watch-dev --query "Stacks[0].Outputs[?OutputKey=='UsagePlanId'].OutputValue" --output text)"
+        "#);
+    }
 }
