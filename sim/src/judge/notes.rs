@@ -74,5 +74,10 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
             notes.push(format!("{count} answers {name}"));
         }
     }
+    if let Some(why) = &recording.lambda.unlimited {
+        notes.push(format!(
+            "CPU not limited to the functions' share of a processor, so that they are faster than on Lambda: {why}"
+        ));
+    }
     notes
 }

@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(scaler.place(1, 0), Place::Throttled(Throttle::Account));
         assert_eq!((scaler.busy(0), scaler.busy(1)), (1, 109));
         let refused = Scaler::new(account, &[Some(11)]).expect_err("too much");
-        insta::assert_snapshot!(refused, @"");
+        insta::assert_snapshot!(refused, @"11 of the account's 110 concurrent invocations are reserved, and AWS keeps 100 for functions without a reservation; reserve fewer");
     }
 
     #[test]

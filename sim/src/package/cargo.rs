@@ -60,6 +60,18 @@ pub struct Built {
 }
 
 impl Built {
+    /// Binaries that lie in a folder, of which nothing else is known.
+    #[must_use]
+    pub fn lying_in(folder: &Path, names: &[&str]) -> Self {
+        let binaries = names.iter().map(|name| ((*name).to_owned(), folder.join(name)));
+        Self {
+            binaries: binaries.collect(),
+            commit: None,
+            modified: false,
+            rustc: "unknown".to_owned(),
+        }
+    }
+
     /// Where a binary is.
     ///
     /// # Errors

@@ -70,8 +70,11 @@ pub async fn package(workspace: &Path, home: &Path, dist: &Path) -> Result<Manif
     pack(&built, dist)
 }
 
-/// Packs what was built.
-fn pack(built: &Built, dist: &Path) -> Result<Manifest, PackageError> {
+/// Packs what was built already, and writes the manifest.
+///
+/// # Errors
+/// As [`package`].
+pub fn pack(built: &Built, dist: &Path) -> Result<Manifest, PackageError> {
     // Without its manifest a package is none: so what fails halfway leaves no old manifest for new packages.
     let manifest_path = dist.join(manifest::FILE);
     match fs::remove_file(&manifest_path) {

@@ -163,6 +163,8 @@ pub enum Event {
         duration: Duration,
         /// Why it failed.
         failure: Option<Failure>,
+        /// Why its processor time was not limited to the function's share; none when it was.
+        unlimited: Option<String>,
     },
     /// A sample of a child's memory.
     Memory {

@@ -220,7 +220,13 @@ impl Intake {
                 let bucket = recording.buckets.index(recording.timing.wall_s(at_us));
                 recording.lambda.throttled(bucket);
             }
-            Event::Invoked { at_us, failure, .. } => {
+            Event::Invoked {
+                at_us,
+                failure,
+                unlimited,
+                ..
+            } => {
+                recording.lambda.unlimited = recording.lambda.unlimited.take().or(unlimited);
                 let bucket = recording.buckets.index(recording.timing.wall_s(at_us));
                 recording.lambda.ended(bucket, failure);
             }

@@ -36,15 +36,19 @@ impl LambdaTotals {
 
 /// Totals by bucket.
 #[derive(Clone, Debug, Default)]
-pub struct LambdaLog(Vec<LambdaTotals>);
+pub struct LambdaLog {
+    buckets: Vec<LambdaTotals>,
+    /// Why the processor time of some environment was not limited to its function's share.
+    pub unlimited: Option<String>,
+}
 
 impl LambdaLog {
     fn at(&mut self, bucket: u32) -> &mut LambdaTotals {
         let index = bucket as usize;
-        if self.0.len() <= index {
-            self.0.resize(index + 1, LambdaTotals::default());
+        if self.buckets.len() <= index {
+            self.buckets.resize(index + 1, LambdaTotals::default());
         }
-        &mut self.0[index]
+        &mut self.buckets[index]
     }
 
     /// An invocation began; `running` run now.
@@ -70,13 +74,13 @@ impl LambdaLog {
     /// All of a range of buckets; none when nothing was ever invoked.
     #[must_use]
     pub fn sum(&self, buckets: Range<u32>) -> Option<LambdaTotals> {
-        if self.0.is_empty() {
+        if self.buckets.is_empty() {
             return None;
         }
-        let end = (buckets.end as usize).min(self.0.len());
+        let end = (buckets.end as usize).min(self.buckets.len());
         let start = (buckets.start as usize).min(end);
         Some(
-            self.0[start..end]
+            self.buckets[start..end]
                 .iter()
                 .copied()
                 .fold(LambdaTotals::default(), LambdaTotals::plus),
@@ -86,7 +90,7 @@ impl LambdaLog {
     /// Bytes that the totals take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(self.0.as_slice())
+        size_of_val(self.buckets.as_slice())
     }
 }
 

@@ -316,6 +316,7 @@ fn hear(
                 service,
                 duration: report.duration,
                 failure: outcome.failure,
+                unlimited: report.unlimited,
             });
         }
         Happened::Began { is_cold, running, .. } => recorder.record(Event::InvocationBegan {
