@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_luck;
 mod coingecko_client;
 mod harness;
+mod lambda;
 mod limit;
 mod protections;
 mod results;

@@ -1,0 +1,192 @@
+//! The service as it ships, from its packages to a verdict; and what is refused before it is run.
+//!
+//! The packages are made of the binaries beside the program: those of `crypto-watch-sim package` take minutes to build, and
+//! differ from these in how they are optimised.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use sim::package::{self, FUNCTIONS, cargo::Built};
+
+use crate::harness::{Finished, Folder};
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A folder with the template, its parameters and packages.
+fn deployable() -> Folder {
+    let folder = Folder::new();
+    for file in ["template.yaml", "samconfig-dev.toml"] {
+        fs::copy(root().join(file), folder.path().join(file)).expect("the project has it");
+    }
+    let beside = Path::new(env!("CARGO_BIN_EXE_crypto-watch-sim"))
+        .parent()
+        .expect("it is in a folder");
+    let built = Built::lying_in(beside, &FUNCTIONS.map(|(_, binary)| binary));
+    package::pack(&built, &folder.path().join("dist")).expect("the service is built for this machine");
+    folder.scenario("few.toml", FEW);
+    folder
+}
+
+const FEW: &str = r#"
+schema   = 1
+name     = "few"
+about    = "A few users and two updates."
+seed     = 7
+duration = "6m"
+
+[stack]
+update_phase = "0s"
+
+[[journey]]
+name = "watchlist"
+get  = ["/prices?symbols={symbols:5}", "/health"]
+
+[[load]]
+name = "day"
+rate = "2/s"
+keys = { count = 5 }
+
+[[expect]]
+check = "api.success == 100%"
+[[expect]]
+check = "update.succeeded == 2"
+[[expect]]
+check = "lambda.errors == 0"
+[[expect]]
+check = "lambda.cold_starts >= 2"
+[[expect]]
+check = "gzip.share >= 40%"
+"#;
+
+fn via_lambda(folder: &Folder) -> Finished {
+    folder.run_real(&["few.toml", "--via", "lambda"])
+}
+
+#[test]
+fn what_ships_is_played_behind_the_gateway_and_named_by_its_hash() {
+    let folder = deployable();
+    let finished = via_lambda(&folder);
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    let manifest = fs::read_to_string(folder.path().join("dist/manifest.json")).expect("it was written");
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+    let packages = manifest["packages"].as_array().expect("a list");
+    assert_eq!(packages.len(), 2);
+    for package in packages {
+        let sha256 = package["sha256"].as_str().expect("a hash");
+        assert!(finished.stdout.contains(sha256), "the verdict names {sha256}");
+    }
+    let metrics = &folder.report("few")["metrics"];
+    let invocations = metrics["lambda.invocations"]["value"]
+        .as_f64()
+        .expect("they are counted");
+    let requests = metrics["api.requests"]["value"]
+        .as_f64()
+        .expect("they are counted");
+    assert!(
+        (invocations - requests - 2.0).abs() < 0.5,
+        "{invocations} for {requests} requests and 2 updates"
+    );
+}
+
+#[test]
+fn what_is_not_what_was_packaged_is_not_run() {
+    let folder = deployable();
+    let refused = |code: i32| {
+        let finished = via_lambda(&folder);
+        assert_eq!(
+            finished.code,
+            Some(code),
+            "{}{}",
+            finished.stdout,
+            finished.stderr
+        );
+        finished.stderr
+    };
+    let zip = folder.path().join("dist/api/bootstrap.zip");
+    let whole = fs::read(&zip).expect("it was packed");
+    fs::write(&zip, &whole[..whole.len() - 1]).expect("writable");
+    let told = refused(3);
+    assert!(
+        told.contains("dist/api/bootstrap.zip is not what was packaged"),
+        "{told}"
+    );
+    fs::write(&zip, &whole).expect("writable");
+    let template = folder.path().join("template.yaml");
+    let text = fs::read_to_string(&template).expect("it was copied");
+    fs::write(&template, text.replace("rate(5 minutes)", "rate(5 minute)")).expect("writable");
+    let told = refused(3);
+    assert!(
+        told.contains("template.yaml:") && told.contains("rate(5 minute)"),
+        "{told}"
+    );
+    fs::write(&template, text).expect("writable");
+    fs::remove_file(folder.path().join("dist/manifest.json")).expect("it is there");
+    let told = refused(3);
+    assert!(
+        told.contains("nothing has been packaged; run `crypto-watch-sim package`"),
+        "{told}"
+    );
+    fs::remove_file(folder.path().join("samconfig-dev.toml")).expect("it is there");
+    assert!(refused(3).contains("samconfig-dev.toml"));
+}
+
+/// One thing of the template is taken away, and a play notices.
+#[test]
+fn without_the_variable_for_the_stage_no_path_is_found() {
+    let folder = deployable();
+    let template = folder.path().join("template.yaml");
+    let text = fs::read_to_string(&template).expect("it was copied");
+    let without = text.replace("        AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true'\n", "");
+    assert_ne!(text, without);
+    fs::write(&template, without).expect("writable");
+    let finished = via_lambda(&folder);
+    assert_eq!(finished.code, Some(1), "{}{}", finished.stdout, finished.stderr);
+    let report = folder.report("few");
+    assert!(
+        report["metrics"]["api.status.404"]["value"]
+            .as_f64()
+            .is_some_and(|count| count > 100.0)
+    );
+}
+
+#[test]
+fn without_binary_media_types_what_is_compressed_arrives_as_text() {
+    let folder = deployable();
+    let template = folder.path().join("template.yaml");
+    let text = fs::read_to_string(&template).expect("it was copied");
+    let without = text.replace("      BinaryMediaTypes: ['*~1*']\n", "");
+    assert_ne!(text, without);
+    fs::write(&template, without).expect("writable");
+    let finished = via_lambda(&folder);
+    assert_eq!(finished.code, Some(1), "{}{}", finished.stdout, finished.stderr);
+    let success = folder.report("few")["metrics"]["api.success"]["value"].as_f64();
+    assert!(success.is_some_and(|success| success < 0.7), "{success:?}");
+}
+
+#[test]
+fn any_bootstrap_is_invoked() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("event.json"), "{}").expect("writable");
+    let invoke = |event: &str| {
+        let args = ["lambda", "invoke", "--bootstrap", "bootstrap", "--event", event];
+        folder.finish(&mut folder.command(&args))
+    };
+    let finished = invoke("event.json");
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""));
+    insta::assert_snapshot!(finished.stderr, @"error: --bootstrap bootstrap: No such file or directory (os error 2)");
+    fs::write(folder.path().join("bootstrap"), "#!/bin/sh\nexit 7\n").expect("writable");
+    let finished = invoke("event.json");
+    assert_eq!(finished.code, Some(1));
+    assert!(
+        finished.stdout.contains("Runtime.InvalidEntrypoint"),
+        "it is not executable: {}",
+        finished.stdout
+    );
+    fs::write(folder.path().join("event.json"), "{").expect("writable");
+    insta::assert_snapshot!(invoke("event.json").stderr, @"error: --event event.json: an event is JSON: EOF while parsing an object at line 1 column 1");
+}
