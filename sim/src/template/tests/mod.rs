@@ -111,7 +111,7 @@ fn environments_differ_in_limits_retention_and_alarms() {
     assert_snapshot!(rows.join("\n"), @r#"
     dev: stage dev 50/s burst 100, key Throttle { rate: 10.0, burst: 100 } Quota { limit: 20000, period: Day, offset: 0 }, lines Some(30) Some("DEBUG"), alarms []
     staging: stage staging 100/s burst 200, key Throttle { rate: 10.0, burst: 100 } Quota { limit: 150000, period: Day, offset: 0 }, lines Some(60) Some("INFO"), alarms []
-    prod: stage prod 400/s burst 200, key Throttle { rate: 10.0, burst: 100 } Quota { limit: 150000, period: Day, offset: 0 }, lines Some(90) Some("INFO"), alarms ["LambdaErrors", "LambdaThrottles", "ApiServerErrors", "PricesStale"]
+    prod: stage prod 200/s burst 100, key Throttle { rate: 10.0, burst: 100 } Quota { limit: 150000, period: Day, offset: 0 }, lines Some(90) Some("INFO"), alarms ["LambdaErrors", "LambdaThrottles", "ApiServerErrors", "PricesStale"]
     "#);
 }
 
