@@ -334,7 +334,6 @@ const fn elsewhere(
     }
 }
 
-const LAMBDA: &str = "it is not measured yet";
 const ALARMS: &str = "it needs the emulated alarms";
 const COST: &str = "it needs the price table";
 
@@ -424,7 +423,7 @@ pub const METRICS: &[MetricDef] = &[
     metric("lambda.throttles", Unit::Count, Lower, Relative(0.02), Window, "invocations refused for want of concurrency").of_functions(),
     metric("lambda.timeouts", Unit::Count, Lower, Relative(0.02), Window, "invocations that ran into their timeout").of_functions(),
     metric("lambda.errors", Unit::Count, Lower, Relative(0.02), Window, "invocations that failed").of_functions(),
-    elsewhere("lambda.duration.p99", Unit::Seconds, Lower, LAMBDA, "99th percentile of the billed duration"),
+    metric("lambda.duration.p99", Unit::Seconds, Lower, Relative(0.1), Window, "99th percentile of the real time from an event until its function is ready for the next").of_functions(),
     elsewhere("alarm.<Name>.fired", Unit::Count, Neither, ALARMS, "times that the alarm fired"),
     elsewhere("alarm.<Name>.fires_within", Unit::Seconds, Lower, ALARMS, "time from the start of the window to the alarm"),
     elsewhere("alarm.<Name>.clears_within", Unit::Seconds, Lower, ALARMS, "time from the end of the window until the alarm clears"),

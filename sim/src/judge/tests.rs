@@ -9,6 +9,7 @@ use scenarios::{
 
 use super::*;
 use crate::audit::Findings;
+use crate::lambda::outcome::Failure;
 use crate::record::{
     PublicationCheck, Recorder, RecordingSetup, Timing, View,
     event::{Event, LeaseAction, LeaseEvent, StoreCall, StoreOp, StoreSubject, UpstreamCall},
@@ -814,6 +815,52 @@ clock = "real"
         Stage::new("").metric("api.memory.max"),
         None,
         "no sample, no value"
+    );
+}
+
+#[test]
+fn invocations_are_counted_where_there_are_functions() {
+    let mut stage = Stage::new("");
+    assert_eq!(stage.metric("lambda.invocations"), None, "there are none");
+    for (second, is_cold, ms) in [(1, true, 100), (2, false, 10), (3, false, 30)] {
+        let at_us = second * 1_000_000;
+        stage.recorder.record(Event::InvocationBegan {
+            at_us,
+            is_cold,
+            running: 1,
+        });
+        stage.recorder.record(Event::Invoked {
+            at_us,
+            duration: Duration::from_millis(ms),
+            failure: is_cold.then_some(Failure::Timeout),
+            unlimited: Some("no control groups".to_owned()),
+        });
+    }
+    stage
+        .recorder
+        .record(Event::InvocationThrottled { at_us: 4_000_000 });
+    stage.request(100, |_| {});
+    let verdict = stage.judge();
+    for (metric, value) in [
+        ("invocations", 3.0),
+        ("cold_starts", 1.0),
+        ("concurrent_max", 1.0),
+        ("throttles", 1.0),
+        ("timeouts", 1.0),
+        ("errors", 1.0),
+    ] {
+        assert_eq!(
+            verdict.metric(&format!("lambda.{metric}")),
+            Some(value),
+            "{metric}"
+        );
+    }
+    let slowest = verdict.metric("lambda.duration.p99").expect("three samples");
+    assert!((slowest - 0.1).abs() < 1e-3, "{slowest}");
+    assert!(
+        verdict.notes.iter().any(|note| note.contains("CPU not limited")),
+        "{:?}",
+        verdict.notes
     );
 }
 

@@ -57,6 +57,14 @@ pub fn start(format: LogFormat, request_id: &str, now: &str) -> String {
     }
 }
 
+/// The line about an invocation that was cut off; where the log is JSON, the report says it.
+#[must_use]
+pub fn timed_out(function: &Function, request_id: &str, now: &str) -> Option<String> {
+    let seconds = function.timeout.as_secs_f64();
+    (function.log_format == LogFormat::Text)
+        .then(|| format!("{now} {request_id} Task timed out after {seconds:.2} seconds"))
+}
+
 /// The lines with which it ends.
 #[must_use]
 pub fn end(function: &Function, report: &Report, outcome: &Outcome, now: &str) -> Vec<String> {
@@ -205,6 +213,14 @@ mod tests {
         END RequestId: 6a9e2c6c-8d0f-4a51-9d0c-2f6a5f3f5d1e
         REPORT RequestId: 6a9e2c6c-8d0f-4a51-9d0c-2f6a5f3f5d1e	Duration: 3.01 ms	Billed Duration: 4 ms	Memory Size: 128 MB	Max Memory Used: 36 MB	Init Duration: 110.10 ms	Status: timeout
         ");
+        insta::assert_snapshot!(
+            timed_out(&function(LogFormat::Text), &report.request_id, now).unwrap_or_default(),
+            @"2026-03-02T00:00:00.000Z 6a9e2c6c-8d0f-4a51-9d0c-2f6a5f3f5d1e Task timed out after 1.00 seconds"
+        );
+        assert_eq!(
+            timed_out(&function(LogFormat::Json), &report.request_id, now),
+            None
+        );
         insta::assert_snapshot!(start(LogFormat::Json, &report.request_id, now), @r#"{"record":{"requestId":"6a9e2c6c-8d0f-4a51-9d0c-2f6a5f3f5d1e","version":"$LATEST"},"time":"2026-03-02T00:00:00.000Z","type":"platform.start"}"#);
         insta::assert_snapshot!(told(LogFormat::Json, &fine), @r#"{"record":{"metrics":{"billedDurationMs":4,"durationMs":3.012,"initDurationMs":110.1,"maxMemoryUsedMB":36,"memorySizeMB":128},"requestId":"6a9e2c6c-8d0f-4a51-9d0c-2f6a5f3f5d1e","status":"success"},"time":"2026-03-02T00:00:00.000Z","type":"platform.report"}"#);
         insta::assert_snapshot!(told(LogFormat::Json, &cut), @r#"{"record":{"metrics":{"billedDurationMs":4,"durationMs":3.012,"initDurationMs":110.1,"maxMemoryUsedMB":36,"memorySizeMB":128},"requestId":"6a9e2c6c-8d0f-4a51-9d0c-2f6a5f3f5d1e","status":"timeout"},"time":"2026-03-02T00:00:00.000Z","type":"platform.report"}"#);

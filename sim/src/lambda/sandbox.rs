@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     cpu::CpuLimit,
     function::Function,
-    outcome::Outcome,
+    outcome::{Failure, Outcome},
     process::{OnLine, Process},
     report::{self, Report},
     runtime::{Event, InitError, RuntimeApi},
@@ -139,6 +139,11 @@ impl Sandbox {
             memory: self.memory,
             unlimited: self.cpu.as_ref().err().cloned(),
         };
+        if outcome.failure == Some(Failure::Timeout)
+            && let Some(line) = report::timed_out(&self.function, &report.request_id, &now())
+        {
+            (self.log.platform)(&line);
+        }
         for line in report::end(&self.function, &report, &outcome, &now()) {
             (self.log.platform)(&line);
         }

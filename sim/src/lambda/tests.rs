@@ -107,7 +107,7 @@ impl Stage {
     /// The log, without what differs from run to run.
     fn log(&self) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = |word: &str| word.parse::<f64>().is_ok();
+        let number = |word: &str| word.parse::<f64>().is_ok() || word.parse::<jiff::Timestamp>().is_ok();
         let steady = |line: &String| {
             let words = line.split(' ').map(|word| if number(word) { "N" } else { word });
             words.collect::<Vec<_>>().join(" ")
@@ -207,6 +207,7 @@ async fn what_takes_too_long_is_killed_and_started_again() {
     );
     insta::assert_snapshot!(stage.log(), @r"
     START RequestId: one Version: $LATEST
+    N one Task timed out after N seconds
     END RequestId: one
     REPORT RequestId: one	Duration: N ms	Billed Duration: N ms	Memory Size: N MB	Max Memory Used: N MB	Init Duration: N ms	Status: timeout	
     START RequestId: two Version: $LATEST
@@ -265,6 +266,7 @@ async fn a_start_without_end_is_cut_off_and_tried_again() {
     insta::assert_snapshot!(stage.log(), @r"
     INIT_REPORT Init Duration: N ms	Phase: init	Status: timeout
     START RequestId: one Version: $LATEST
+    N one Task timed out after N seconds
     END RequestId: one
     REPORT RequestId: one	Duration: N ms	Billed Duration: N ms	Memory Size: N MB	Max Memory Used: N MB	Status: timeout
     ");

@@ -157,8 +157,6 @@ pub enum Event {
     Invoked {
         /// When.
         at_us: u64,
-        /// `api` or `update`.
-        service: &'static str,
         /// How long it took, real time.
         duration: Duration,
         /// Why it failed.

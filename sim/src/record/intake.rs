@@ -222,13 +222,14 @@ impl Intake {
             }
             Event::Invoked {
                 at_us,
+                duration,
                 failure,
                 unlimited,
-                ..
             } => {
                 recording.lambda.unlimited = recording.lambda.unlimited.take().or(unlimited);
                 let bucket = recording.buckets.index(recording.timing.wall_s(at_us));
                 recording.lambda.ended(bucket, failure);
+                recording.tallies.invoked(at_us, duration.as_secs_f64());
             }
             Event::Memory {
                 at_us,

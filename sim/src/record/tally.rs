@@ -115,6 +115,8 @@ pub struct Tally {
     pub latency: Spread,
     /// Waits on a refresh as the service tells them, real seconds; those above zero.
     pub wait: Spread,
+    /// From an event to the end of its invocation, real seconds.
+    pub invoked: Spread,
     /// `fetchedAt` of the oldest coin of an answer to the answer, wall seconds.
     pub age: Spread,
     /// `lastUpdated` of the oldest coin of an answer to the answer, wall seconds.
@@ -179,6 +181,7 @@ impl Default for Tally {
             first_good_us: None,
             latency: Spread::new(MICROS),
             wait: Spread::new(MICROS),
+            invoked: Spread::new(MICROS),
             age: Spread::new(MILLIS),
             data_age: Spread::new(MILLIS),
             price_error: Spread::new(THOUSANDTHS),
@@ -301,6 +304,7 @@ impl Tally {
         [
             &self.latency,
             &self.wait,
+            &self.invoked,
             &self.age,
             &self.data_age,
             &self.price_error,

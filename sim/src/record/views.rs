@@ -168,6 +168,11 @@ impl Tallies {
         self.at(at_us).for_each(|seen| seen.tally.wait.record(seconds));
     }
 
+    /// An invocation of a function has ended after so many real seconds.
+    pub(super) fn invoked(&mut self, at_us: u64, seconds: f64) {
+        self.at(at_us).for_each(|seen| seen.tally.invoked.record(seconds));
+    }
+
     fn with(&mut self, request: &RequestRecord) -> impl Iterator<Item = &mut Tally> {
         let due_us = request.due_us();
         self.all()

@@ -68,7 +68,7 @@ pub fn render(played: &Played, style: Style) -> String {
         }
     }
     for (file, sha256) in &played.facts.packages {
-        let _ = writeln!(text, "package        {file}\n               sha256 {sha256}");
+        let _ = writeln!(text, "package        {file}\n  sha256 {sha256}");
     }
     for note in &played.verdict.notes {
         text.push_str(&wrapped("note: ", note));

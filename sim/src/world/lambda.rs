@@ -1,11 +1,6 @@
 //! The service as it is deployed: functions in an emulated Lambda, behind the gateway that the template describes.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::PermissionsExt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, sync::Arc};
 
 use bytes::Bytes;
 use service::rng::SystemRng;
@@ -271,8 +266,6 @@ fn hear(
     tell: watch::Sender<Option<String>>,
 ) -> Hear {
     let service = move |function: usize| services.get(function).copied().unwrap_or("api");
-    // One at a time: what one environment writes is heard in order.
-    let tell = Mutex::new(tell);
     Arc::new(move |happened| match happened {
         Happened::Line {
             function,
@@ -281,7 +274,6 @@ fn hear(
             line,
         } => {
             if let Some(Err(error)) = emf::Document::parse(&line, clock.now_ms()) {
-                let tell = tell.lock().unwrap_or_else(PoisonError::into_inner);
                 tell.send_replace(Some(format!(
                     "a document of metrics that CloudWatch would drop without a word: {error}: {line}"
                 )));
@@ -313,7 +305,6 @@ fn hear(
             });
             recorder.record(Event::Invoked {
                 at_us: clock.now_us(),
-                service,
                 duration: report.duration,
                 failure: outcome.failure,
                 unlimited: report.unlimited,
