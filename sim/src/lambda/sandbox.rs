@@ -43,6 +43,10 @@ pub struct Log {
     pub platform: OnLine,
 }
 
+/// How often, and after which pause, an executable that is still open for writing is tried again.
+const BUSY_TRIES: u32 = 40;
+const BUSY_WAIT: Duration = Duration::from_millis(5);
+
 /// An invocation.
 #[derive(Clone, Debug)]
 pub struct Invocation {
@@ -182,7 +186,7 @@ impl Sandbox {
     /// Waits until a runtime is ready for an event; starts one when there is none.
     async fn started(&mut self) -> Result<(), NotReady> {
         if self.process.is_none() {
-            self.start().map_err(NotReady::Unstartable)?;
+            self.start().await.map_err(NotReady::Unstartable)?;
         }
         let Some(process) = &self.process else {
             return Err(NotReady::Unstartable(io::ErrorKind::NotFound.into()));
@@ -194,16 +198,28 @@ impl Sandbox {
         }
     }
 
-    fn start(&mut self) -> io::Result<()> {
+    async fn start(&mut self) -> io::Result<()> {
         self.api.reset();
         let folder = self.function.bootstrap.parent().unwrap_or(Path::new("/"));
-        let process = Process::start(
-            &self.function.bootstrap,
-            folder,
-            &variables(&self.function, self.api.address(), folder, &self.log_stream),
-            format!("{RUNTIME_API}={}", self.api.address()),
-            Arc::clone(&self.log.function),
-        )?;
+        let variables = variables(&self.function, self.api.address(), folder, &self.log_stream);
+        let mut left = BUSY_TRIES;
+        let process = loop {
+            let started = Process::start(
+                &self.function.bootstrap,
+                folder,
+                &variables,
+                format!("{RUNTIME_API}={}", self.api.address()),
+                Arc::clone(&self.log.function),
+            );
+            match started {
+                // It was written a moment ago, and a child that another thread is just starting has it open until it runs.
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && left > 0 => {
+                    left -= 1;
+                    tokio::time::sleep(BUSY_WAIT).await;
+                }
+                other => break other?,
+            }
+        };
         if let Ok(limit) = &self.cpu
             && let Err(error) = limit.hold(process.id())
             && !process.is_gone()
