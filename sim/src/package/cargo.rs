@@ -115,6 +115,8 @@ pub async fn build(workspace: &Path, home: &Path) -> Result<Built, CargoError> {
         // What the user compiles other things with must not change what ships.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_BUILD_RUSTFLAGS")
+        // C code that says when it was compiled (`__TIME__`) says this: 1980-01-01, as the archive does.
+        .env("SOURCE_DATE_EPOCH", "315532800")
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
             rust_flags(workspace, home).join("\u{1f}"),
