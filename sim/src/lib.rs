@@ -12,6 +12,7 @@ pub mod incidents;
 pub mod judge;
 pub mod lambda;
 pub mod latency;
+pub mod loopback;
 pub mod package;
 pub mod ports;
 pub mod record;

@@ -2,23 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     fmt, io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use scenarios::wire::ENVIRONMENT_HEADER;
 use service::rng::{Rng, SystemRng};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::{JoinHandle, JoinSet},
-};
 
 use super::{Answer, Arrival, Gateway, Invocation, MAX_BODY_BYTES, Outcome, Step};
 use crate::{
@@ -27,6 +21,7 @@ use crate::{
         pool::{Invoked, Lambda, trace_id, uuid},
         scaling::EnvironmentId,
     },
+    loopback::Loopback,
 };
 
 /// Names the environment that an answer is from, for the harness.
@@ -35,15 +30,11 @@ const ENVIRONMENT: HeaderName = HeaderName::from_static(ENVIRONMENT_HEADER);
 /// Lambda takes no larger event of a caller who waits, bytes. (Documented: 6 MB.)
 const MOST_EVENT: usize = 6 << 20;
 
-/// Hears of each answer, with the wall time at which its request came, Unix milliseconds.
-pub type HearAnswer = Arc<dyn Fn(&Answer, i64) + Send + Sync>;
-
 /// A gateway that listens. Dropping it closes it.
 #[derive(Debug)]
 pub struct GatewayServer {
-    address: SocketAddr,
     stage: String,
-    server: JoinHandle<()>,
+    server: Loopback,
 }
 
 struct Desk {
@@ -52,7 +43,6 @@ struct Desk {
     /// The place of each function in Lambda, by logical id.
     functions: BTreeMap<String, usize>,
     clock: RunClock,
-    hear: HearAnswer,
 }
 
 impl GatewayServer {
@@ -65,75 +55,32 @@ impl GatewayServer {
         lambda: Lambda,
         functions: BTreeMap<String, usize>,
         clock: RunClock,
-        hear: HearAnswer,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
         let stage = gateway.stage().to_owned();
         let desk = Arc::new(Desk {
             gateway: Mutex::new(gateway),
             lambda,
             functions,
             clock,
-            hear,
         });
-        let server = tokio::spawn(serve(listener, desk));
-        Ok(Self {
-            address,
-            stage,
-            server,
+        let server = Loopback::serve(move |request, peer| {
+            let desk = Arc::clone(&desk);
+            async move { desk.exchange(request, peer).await }
         })
+        .await?;
+        Ok(Self { stage, server })
     }
 
     /// What paths are appended to: `http://127.0.0.1:PORT/{stage}`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/{}", self.address, self.stage)
+        format!("http://{}/{}", self.server.address(), self.stage)
     }
 
     /// Closes it, and every connection.
     pub async fn stop(self) {
-        self.server.abort();
-        // Aborted: there is nothing to learn.
-        let mut this = self;
-        let _ = (&mut this.server).await;
+        self.server.stop().await;
     }
-}
-
-impl Drop for GatewayServer {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, desk: Arc<Desk>) {
-    // They end with this task.
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(converse(stream, peer.ip(), Arc::clone(&desk)));
-                }
-                // For want of a file, say: the next moment may have one.
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn converse(stream: TcpStream, peer: IpAddr, desk: Arc<Desk>) {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(desk.exchange(request, peer).await) }
-    });
-    // A client that goes away breaks off its exchange; what it began goes on.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
 }
 
 impl Desk {
@@ -155,7 +102,6 @@ impl Desk {
             Step::Answer(answer) => (answer, None),
             Step::Invoke(invocation) => self.invoke(*invocation).await,
         };
-        (self.hear)(&answer, now_ms);
         let mut response = answer.response.map(Full::new);
         if let Some(environment) = environment {
             response

@@ -130,15 +130,9 @@ impl Front {
         };
         let gateway = Gateway::new(&deployment.api, keys, settings)
             .map_err(|error| failed("the template's API", &error))?;
-        let gateway = GatewayServer::start(
-            gateway,
-            lambda.clone(),
-            places.clone(),
-            spec.clock,
-            Arc::new(|_, _| {}),
-        )
-        .await
-        .map_err(|error| failed("the gateway", &error))?;
+        let gateway = GatewayServer::start(gateway, lambda.clone(), places.clone(), spec.clock)
+            .await
+            .map_err(|error| failed("the gateway", &error))?;
         let updates = updates(deployment, &places, &lambda)?;
         Ok(Self {
             gateway,

@@ -8,25 +8,19 @@
 pub mod states;
 
 use std::{
-    convert::Infallible,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Notify, oneshot},
-    task::{JoinHandle, JoinSet},
-};
+use hyper::body::Incoming;
+use tokio::sync::{Notify, oneshot};
 
 use self::states::{NotAllowed, State, Step, step};
+use crate::loopback::Loopback;
 
 /// The largest answer that Lambda takes of a function, bytes: 6 MiB and 100.
 pub const MOST_ANSWER: usize = (6 << 20) + 100;
@@ -80,9 +74,8 @@ pub struct InitError {
 /// A Runtime API that listens. Dropping it closes it.
 #[derive(Debug)]
 pub struct RuntimeApi {
-    address: SocketAddr,
     desk: Arc<Desk>,
-    server: JoinHandle<()>,
+    server: Loopback,
 }
 
 /// What the connections of one environment share.
@@ -120,21 +113,20 @@ impl RuntimeApi {
     /// # Errors
     /// There is none.
     pub async fn listen() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
         let desk = Arc::new(Desk::default());
-        let server = tokio::spawn(serve(listener, Arc::clone(&desk)));
-        Ok(Self {
-            address,
-            desk,
-            server,
+        let answering = Arc::clone(&desk);
+        let server = Loopback::serve(move |request, _| {
+            let desk = Arc::clone(&answering);
+            async move { route(&desk, request).await }
         })
+        .await?;
+        Ok(Self { desk, server })
     }
 
     /// What `AWS_LAMBDA_RUNTIME_API` says.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// Waits until the runtime asks for an event, or says why it cannot.
@@ -165,12 +157,6 @@ impl RuntimeApi {
     /// Forgets all that the last process said, for the next one.
     pub fn reset(&self) {
         *self.desk.seat() = Seat::default();
-    }
-}
-
-impl Drop for RuntimeApi {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 
@@ -312,37 +298,6 @@ impl Desk {
         self.stepped.notify_waiters();
         accepted()
     }
-}
-
-async fn serve(listener: TcpListener, desk: Arc<Desk>) {
-    // They end with this task.
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(converse(stream, Arc::clone(&desk)));
-                }
-                // For want of a file, say: the next moment may have one.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn converse(stream: TcpStream, desk: Arc<Desk>) {
-    // Answers are small: waiting to fill a packet only adds to what is measured.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(route(&desk, request).await) }
-    });
-    // A runtime that ends breaks off its long poll.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
 }
 
 async fn route(desk: &Desk, request: Request<Incoming>) -> Response<Full<Bytes>> {
