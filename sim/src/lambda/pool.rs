@@ -201,16 +201,15 @@ impl Lambda {
 
     /// Ends all environments; what runs in them is cut off.
     pub async fn stop(self) {
-        let (mut running, idle) = {
+        let mut running = {
             let mut state = self.0.state();
             state.is_over = true;
-            (
-                std::mem::take(&mut state.running),
-                std::mem::take(&mut state.idle),
-            )
+            std::mem::take(&mut state.running)
         };
         self.0.reaper.abort();
         running.shutdown().await;
+        // Only now, since what ran may have become idle meanwhile.
+        let idle = std::mem::take(&mut self.0.state().idle);
         for (_, mut sandbox) in idle {
             sandbox.end().await;
         }

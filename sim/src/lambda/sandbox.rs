@@ -105,9 +105,9 @@ impl Sandbox {
         })
     }
 
-    /// The same with another limit for its start than Lambda's, for tests.
-    #[must_use]
-    pub fn starting_within(mut self, limit: Duration) -> Self {
+    /// The same with another limit for its start than Lambda's.
+    #[cfg(test)]
+    pub(super) fn starting_within(mut self, limit: Duration) -> Self {
         self.init_limit = limit;
         self
     }
