@@ -99,6 +99,9 @@ impl Session {
                 let entry = deployed.entry(play.scenario.stack.environment.to_string());
                 if let btree_map::Entry::Vacant(entry) = entry {
                     let read = Deployed::read(Path::new("."), entry.key(), service::BUILD_ID)?;
+                    for finding in &read.findings {
+                        printer::notice(&format!("warning: {finding}"));
+                    }
                     entry.insert(Arc::new(read));
                 }
             }

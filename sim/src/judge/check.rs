@@ -5,7 +5,8 @@ use scenarios::format::{Diagnostic, Diagnostics, Scenario, model::ClockKind};
 use super::metrics::{Filter, Stack, find, suggest};
 
 /// What is wrong with the checks of `scenario`: unknown metrics, limits in another unit, metrics that this stack
-/// (functions, with `--via lambda`, or processes) cannot measure, the clock on which a metric is never judged, a `where` on what is not about single requests.
+/// (functions, with `--via lambda`, or processes) cannot measure, the clock on which a metric is never judged, a `where` on
+/// what is not about single requests.
 ///
 /// # Errors
 /// All of them, each at its place.

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     package::manifest::{Manifest, ManifestError, Verified},
-    template::{Parameters, SamconfigError, Template, TemplateError, model::Deployment},
+    template::{Finding, Parameters, SamconfigError, Template, TemplateError, check, model::Deployment},
 };
 
 /// A deployment with its packages, each of them verified.
@@ -18,6 +18,8 @@ pub struct Deployed {
     pub deployment: Deployment,
     /// By the function's logical id.
     pub packages: BTreeMap<String, Verified>,
+    /// What our own checks of the template find: it is played all the same, to see what comes of it.
+    pub findings: Vec<Finding>,
 }
 
 /// Why nothing can be deployed.
@@ -95,7 +97,12 @@ impl Deployed {
             }
             packages.insert(id.clone(), manifest.verify(&dist, &package)?);
         }
-        Ok(Self { deployment, packages })
+        let findings = check(&deployment, &template, &parameters);
+        Ok(Self {
+            deployment,
+            packages,
+            findings,
+        })
     }
 }
 

@@ -72,6 +72,7 @@ fn what_ships_is_played_behind_the_gateway_and_named_by_its_hash() {
     let folder = deployable();
     let finished = via_lambda(&folder);
     assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    assert!(!finished.stderr.contains("warning"), "{}", finished.stderr);
     let manifest = fs::read_to_string(folder.path().join("dist/manifest.json")).expect("it was written");
     let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
     let packages = manifest["packages"].as_array().expect("a list");
@@ -135,36 +136,36 @@ fn what_is_not_what_was_packaged_is_not_run() {
     assert!(refused(3).contains("samconfig-dev.toml"));
 }
 
-/// One thing of the template is taken away, and a play notices.
-#[test]
-fn without_the_variable_for_the_stage_no_path_is_found() {
+/// Takes one thing of the template away, and plays. A warning of this check tells of it, the play fails, and this is its
+/// report.
+fn without(text: &str, check: &str) -> serde_json::Value {
     let folder = deployable();
     let template = folder.path().join("template.yaml");
-    let text = fs::read_to_string(&template).expect("it was copied");
-    let without = text.replace("        AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true'\n", "");
-    assert_ne!(text, without);
-    fs::write(&template, without).expect("writable");
+    let whole = fs::read_to_string(&template).expect("it was copied");
+    let rest = whole.replace(text, "");
+    assert_ne!(whole, rest);
+    fs::write(&template, rest).expect("writable");
     let finished = via_lambda(&folder);
     assert_eq!(finished.code, Some(1), "{}{}", finished.stdout, finished.stderr);
-    let report = folder.report("few");
-    assert!(
-        report["metrics"]["api.status.404"]["value"]
-            .as_f64()
-            .is_some_and(|count| count > 100.0)
+    let is_warning = |line: &str| line.starts_with("warning: ") && line.ends_with(&format!("[{check}]"));
+    assert!(finished.stderr.lines().any(is_warning), "{}", finished.stderr);
+    folder.report("few")
+}
+
+#[test]
+fn without_the_variable_for_the_stage_no_path_is_found() {
+    let report = without(
+        "        AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true'\n",
+        "stage-path-variable",
     );
+    let unknown = report["metrics"]["api.status.404"]["value"].as_f64();
+    assert!(unknown.is_some_and(|count| count > 100.0), "{unknown:?}");
 }
 
 #[test]
 fn without_binary_media_types_what_is_compressed_arrives_as_text() {
-    let folder = deployable();
-    let template = folder.path().join("template.yaml");
-    let text = fs::read_to_string(&template).expect("it was copied");
-    let without = text.replace("      BinaryMediaTypes: ['*~1*']\n", "");
-    assert_ne!(text, without);
-    fs::write(&template, without).expect("writable");
-    let finished = via_lambda(&folder);
-    assert_eq!(finished.code, Some(1), "{}{}", finished.stdout, finished.stderr);
-    let success = folder.report("few")["metrics"]["api.success"]["value"].as_f64();
+    let report = without("      BinaryMediaTypes: ['*~1*']\n", "compressed-bodies");
+    let success = report["metrics"]["api.success"]["value"].as_f64();
     assert!(success.is_some_and(|success| success < 0.7), "{success:?}");
 }
 
