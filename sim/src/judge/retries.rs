@@ -117,6 +117,7 @@ mod tests {
             acquired_us,
             released_us,
             kind: HolderKind::Api,
+            seen_by_api: false,
         }
     }
 

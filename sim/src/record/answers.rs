@@ -112,10 +112,9 @@ impl PriceLedger {
         asked.iter().flatten().for_each(|index| coins.add(*index));
         let reads = links.reads(coins, from_us, line.answered_us);
         record.tier = Some(self.tier(line, &asked, &answer, from_us, reads, leases));
-        record.flags.set(
-            Flags::UNSURE,
-            reads == Reads::default() && self.is_close(&answer, from_us),
-        );
+        record
+            .flags
+            .set(Flags::UNSURE, self.is_close(&answer, from_us, reads));
         self.asked = asked;
     }
 
@@ -215,13 +214,13 @@ impl PriceLedger {
         );
         let was_stale = answer.oldest_fetch_ms.is_some_and(|fetched| {
             let is_past = |at_ms: i64| at_ms - fetched >= self.cache_ttl_ms;
-            is_past(begun_ms) || (is_past(ended_ms) && reads.found_wanting)
+            is_past(begun_ms) || (is_past(ended_ms) && reads.wanting_us.is_some())
         });
         let read_at_once = reads.fresh_us.is_some_and(|at_us| at_us < from_us + AT_ONCE_US);
         match () {
             () if answer.flags.has(Flags::NOTHING) => Tier::Nothing,
             () if was_stale => Tier::Stale,
-            () if reads.found_wanting || !read_at_once => {
+            () if reads.wanting_us.is_some() || !read_at_once => {
                 if self.waited(asked, answer, from_us, leases) {
                     Tier::Upstream
                 } else if reads.fresh_us.is_some() {
@@ -234,27 +233,38 @@ impl PriceLedger {
         }
     }
 
-    /// Whether a request that read nothing came so close to a refresh, or to the end of a TTL, that from outside
-    /// it cannot be told which was first.
-    fn is_close(&self, answer: &Answer<'_>, from_us: u64) -> bool {
+    /// Whether a request came so close to a refresh, or to the end of a TTL, that from outside it cannot be told which
+    /// was first. Of one that read, what it read decides; but when a refresh of its own process ends between the answer
+    /// of the store and what the service makes of it, that is what it serves.
+    fn is_close(&self, answer: &Answer<'_>, from_us: u64, reads: Reads) -> bool {
+        let around = |at_us: u64| at_us.saturating_sub(UNSURE_US)..at_us + UNSURE_US;
         let stored_us = answer.newest_fetch_ms.and_then(|fetched| self.stored_us(fetched));
+        let is_stored_near =
+            |at_us: u64| stored_us.is_some_and(|stored_us| around(at_us).contains(&stored_us));
+        if reads != Reads::default() {
+            return reads.wanting_us.is_some_and(is_stored_near);
+        }
         let is_past = |fetched: i64, at_us: u64| self.timing.wall_ms(at_us) - fetched >= self.cache_ttl_ms;
-        let (before, after) = (from_us.saturating_sub(UNSURE_US), from_us + UNSURE_US);
-        stored_us.is_some_and(|stored_us| (before..after).contains(&stored_us))
+        let near = around(from_us);
+        is_stored_near(from_us)
             || answer
                 .oldest_fetch_ms
-                .is_some_and(|fetched| is_past(fetched, before) != is_past(fetched, after))
+                .is_some_and(|fetched| is_past(fetched, near.start) != is_past(fetched, near.end))
     }
 
     /// Whether a request waited for the refresh that brought its prices: it was at the service when they were
     /// stored, and either an API process had fetched them (for its users, that is), or there was nothing to serve
-    /// meanwhile.
+    /// meanwhile and it knew that another held the lease. Who asked for the lease only when that had been given back
+    /// waited for its own slow read, not for the refresh.
     fn waited(&self, asked: &[Option<usize>], answer: &Answer<'_>, from_us: u64, leases: &LeaseLog) -> bool {
         answer.newest_fetch_ms.is_some_and(|fetched_ms| {
             self.stored_us(fetched_ms).is_some_and(|stored_us| {
+                let tenure = leases.tenure_at(stored_us);
                 stored_us > from_us
-                    && (leases.holder_at(stored_us) == Some(HolderKind::Api)
-                        || !self.had_something(asked, fetched_ms, from_us))
+                    && tenure.is_some_and(|tenure| {
+                        tenure.kind == HolderKind::Api
+                            || (tenure.seen_by_api && !self.had_something(asked, fetched_ms, from_us))
+                    })
             })
         })
     }
@@ -507,6 +517,10 @@ pub(crate) mod tests {
     #[test]
     fn what_comes_close_to_a_refresh_or_an_expiry_is_unsure() {
         let mut ledger = ledger();
+        let (long_before, just_before) = (
+            ledger.read(985_000, &["BTC".to_owned()], 0),
+            ledger.read(995_000, &["BTC".to_owned()], 0),
+        );
         store(&mut ledger, "BTC");
         let mut unsure = |from_us: u64, read: bool| {
             let line = line(from_us, from_us + 20_000, &["BTC"], &[("BTC", "100", 4_000)]);
@@ -524,6 +538,17 @@ pub(crate) mod tests {
         assert!(!unsure(1_015_000, false) && !unsure(5_000_000, false));
         assert!(unsure(12_895_000, false), "its TTL ends at 12.9 s");
         assert!(!unsure(13_000_000, false));
+
+        let mut after = |read: PriceRead| {
+            let line = line(980_000, 1_002_000, &["BTC"], &[("BTC", "100", 4_000)]);
+            let mut record = RequestRecord::of(0, &line, None);
+            let mut links = Links::default();
+            links.read(read);
+            ledger.complete(&line, &mut record, None, &mut links, &LeaseLog::default());
+            record.flags.has(Flags::UNSURE)
+        };
+        assert!(!after(long_before), "it has waited since");
+        assert!(after(just_before), "the answer may have found it in memory");
     }
 
     #[test]
@@ -536,12 +561,22 @@ pub(crate) mod tests {
             action: LeaseAction::Acquire,
             held: true,
         });
+        let wanting = ledger.read(951_000, &["BTC".to_owned()], 0);
         store(&mut ledger, "BTC");
+        let fresh = ledger.read(1_049_000, &["BTC".to_owned()], 1);
+        let mut first = |leases: &LeaseLog| tier(&mut ledger, leases, &[wanting, fresh], 950_000, 1_050_000);
         assert_eq!(
-            tier(&mut ledger, &leases, &[], 950_000, 1_050_000),
-            Some(Tier::Upstream),
-            "it had nothing"
+            first(&leases),
+            Some(Tier::Store),
+            "it asked for the lease when that had been given back"
         );
+        leases.record(&LeaseEvent {
+            at_us: 952_000,
+            holder: "api-bb".to_owned(),
+            action: LeaseAction::Acquire,
+            held: false,
+        });
+        assert_eq!(first(&leases), Some(Tier::Upstream), "it had nothing");
         let again = |ledger: &mut PriceLedger, symbol: &str, at_us, updated_ms, fetched_ms| {
             let (updated_ms, fetched_ms) = (START_MS + updated_ms, START_MS + fetched_ms);
             ledger.write(

@@ -57,8 +57,8 @@ pub(super) struct PriceRead {
 /// The reads of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reads {
-    /// Whether it found a coin missing or stale.
-    pub(super) found_wanting: bool,
+    /// When it found a coin missing or stale, real µs.
+    pub(super) wanting_us: Option<u64>,
     /// When it found all of them fresh, real µs.
     pub(super) fresh_us: Option<u64>,
 }
@@ -115,7 +115,7 @@ impl Links {
         let mut reads = Reads::default();
         while reads.fresh_us.is_none() {
             let open = |read: &PriceRead| (from_us..=to_us + SLACK_US).contains(&read.at_us);
-            let wanted = |read: &PriceRead| open(read) && (read.fresh || !reads.found_wanting);
+            let wanted = |read: &PriceRead| open(read) && (read.fresh || reads.wanting_us.is_none());
             let same = self
                 .reads
                 .iter()
@@ -132,7 +132,7 @@ impl Links {
             if read.fresh {
                 reads.fresh_us = Some(read.at_us);
             } else {
-                reads.found_wanting = true;
+                reads.wanting_us = Some(read.at_us);
             }
         }
         reads
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(
             links.reads(coins(&[3, 4]), 9_000, 12_000),
             Reads {
-                found_wanting: false,
+                wanting_us: None,
                 fresh_us: Some(11_000)
             },
             "one of its coins was in memory"
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(
             links.reads(coins(&[1, 2]), 9_000, 91_000),
             Reads {
-                found_wanting: true,
+                wanting_us: Some(10_000),
                 fresh_us: Some(90_000)
             },
             "it read again after a wait"

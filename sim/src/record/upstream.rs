@@ -62,6 +62,8 @@ pub struct Tenure {
     pub released_us: u64,
     /// Whose it was.
     pub kind: HolderKind,
+    /// Whether an API process was refused the lease meanwhile, and so knew that it was held.
+    pub seen_by_api: bool,
 }
 
 /// The lease's history.
@@ -84,9 +86,19 @@ impl LeaseLog {
                     acquired_us: event.at_us,
                     released_us: u64::MAX,
                     kind: HolderKind::of(&event.holder),
+                    seen_by_api: false,
                 });
             }
-            (LeaseAction::Acquire, false) => self.refused += 1,
+            (LeaseAction::Acquire, false) => {
+                self.refused += 1;
+                if let Some(last) = self
+                    .tenures
+                    .last_mut()
+                    .filter(|last| last.released_us == u64::MAX)
+                {
+                    last.seen_by_api |= HolderKind::of(&event.holder) == HolderKind::Api;
+                }
+            }
             (LeaseAction::Release, held) => {
                 let position = self.open.iter().rposition(|(holder, _)| *holder == event.holder);
                 if let Some((_, index)) = position.map(|at| self.open.remove(at))
@@ -107,8 +119,13 @@ impl LeaseLog {
     /// Whose lease was the latest acquired at an instant.
     #[must_use]
     pub fn holder_at(&self, at_us: u64) -> Option<HolderKind> {
+        self.tenure_at(at_us).map(|tenure| tenure.kind)
+    }
+
+    /// The latest tenure that had begun at an instant.
+    pub(super) fn tenure_at(&self, at_us: u64) -> Option<&Tenure> {
         let index = self.tenures.partition_point(|tenure| tenure.acquired_us <= at_us);
-        index.checked_sub(1).map(|index| self.tenures[index].kind)
+        index.checked_sub(1).map(|index| &self.tenures[index])
     }
 }
 
@@ -131,9 +148,12 @@ mod tests {
         log.record(&event(10, "update-aa", LeaseAction::Acquire, true));
         log.record(&event(12, "api-bb", LeaseAction::Acquire, false));
         log.record(&event(20, "update-aa", LeaseAction::Release, true));
+        log.record(&event(25, "api-bb", LeaseAction::Acquire, false));
         log.record(&event(30, "api-bb", LeaseAction::Acquire, true));
-        assert_eq!(log.refused, 1);
+        log.record(&event(31, "update-cc", LeaseAction::Acquire, false));
+        assert_eq!(log.refused, 3);
         assert_eq!(log.tenures()[0].released_us, 20);
+        assert!(log.tenures()[0].seen_by_api && !log.tenures()[1].seen_by_api);
         assert_eq!(log.tenures()[1].released_us, u64::MAX);
         assert_eq!(log.holder_at(9), None);
         assert_eq!(log.holder_at(25), Some(HolderKind::Update));
