@@ -23,7 +23,7 @@ use crate::{
         progress::{PlayProgress, Progress},
         together,
     },
-    incidents,
+    incidents, judge,
     report::{self, Entry, Provenance, StoreMeasured, Style},
     store::{
         backend::{Choice, Disk, StoreAbout, StoreSpec, Way},
@@ -79,12 +79,28 @@ pub async fn run(mut args: RunArgs, program: &str) -> Exit {
             return Exit::Harness;
         }
     };
+    let unknown = session.unknown_alarms(&plays);
+    if !unknown.is_empty() {
+        printer::notice(&unknown.join("\n\n"));
+        return Exit::Usage;
+    }
     let plays: Vec<Arc<Play>> = plays.into_iter().map(Arc::new).collect();
     let outcomes = play_all(&session, &plays, &args).await;
     session.conclude(&plays, &outcomes)
 }
 
 impl Session {
+    /// What is wrong with the alarms that scenarios ask for, now that the template is read.
+    fn unknown_alarms(&self, plays: &[Play]) -> Vec<String> {
+        let problems = plays.iter().filter_map(|play| {
+            let deployed = self.deployed.get(&play.scenario.stack.environment.to_string())?;
+            let alarms = deployed.deployment.alarms.iter();
+            let alarms: Vec<&str> = alarms.map(|alarm| alarm.id.as_str()).collect();
+            judge::diagnose_alarms(&play.scenario, &alarms).err()
+        });
+        problems.map(|problems| problems.to_string()).collect()
+    }
+
     async fn open(args: &RunArgs, plays: &[Play]) -> anyhow::Result<Self> {
         let siblings = if plays.iter().any(|play| matches!(play.on, On::Real { .. })) {
             let siblings = Siblings::beside_this()?;

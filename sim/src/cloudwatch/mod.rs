@@ -10,6 +10,7 @@ pub mod emf;
 pub mod math;
 pub mod metrics;
 mod reason;
+pub mod running;
 
 /// Milliseconds of a minute, the resolution of standard metrics and the beat of standard alarms.
 const MINUTE_MS: i64 = 60_000;

@@ -43,10 +43,14 @@ struct Desk {
     /// The place of each function in Lambda, by logical id.
     functions: BTreeMap<String, usize>,
     clock: RunClock,
+    answered: Answered,
 }
 
+/// Hears of each request that is answered.
+pub type Answered = Arc<dyn Fn(&Answer) + Send + Sync>;
+
 impl GatewayServer {
-    /// Listens on a free port of loopback.
+    /// Listens on a free port of loopback. `answered` hears of each request.
     ///
     /// # Errors
     /// There is none.
@@ -55,6 +59,7 @@ impl GatewayServer {
         lambda: Lambda,
         functions: BTreeMap<String, usize>,
         clock: RunClock,
+        answered: Answered,
     ) -> io::Result<Self> {
         let stage = gateway.stage().to_owned();
         let desk = Arc::new(Desk {
@@ -62,6 +67,7 @@ impl GatewayServer {
             lambda,
             functions,
             clock,
+            answered,
         });
         let server = Loopback::serve(move |request, peer| {
             let desk = Arc::clone(&desk);
@@ -102,6 +108,7 @@ impl Desk {
             Step::Answer(answer) => (answer, None),
             Step::Invoke(invocation) => self.invoke(*invocation).await,
         };
+        (self.answered)(&answer);
         let mut response = answer.response.map(Full::new);
         if let Some(environment) = environment {
             response

@@ -98,6 +98,7 @@ mod tests {
             metrics: metrics.iter().map(measured).collect::<BTreeMap<_, _>>(),
             claims: Vec::new(),
             series: Series::default(),
+            alarms: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! Whether a scenario's checks can be judged on this stack, found out before it is played.
 
-use scenarios::format::{Diagnostic, Diagnostics, Scenario, model::ClockKind};
+use scenarios::format::{Diagnostic, Diagnostics, Scenario, model::ClockKind, nearest};
 
 use super::metrics::{Filter, Stack, find, suggest};
 
@@ -54,6 +54,45 @@ pub fn diagnose(scenario: &Scenario, is_functions: bool) -> Result<(), Diagnosti
             found.push(scenario.error_at(span, message, Some(help)));
         }
     }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(Diagnostics(found))
+    }
+}
+
+/// What is wrong with the alarms that checks of `scenario` name: those that its environment does not have. `alarms` are
+/// the logical ids of those that it has.
+///
+/// # Errors
+/// All of them, each at its place.
+pub fn diagnose_alarms(scenario: &Scenario, alarms: &[&str]) -> Result<(), Diagnostics> {
+    let wrong = |metric: &str| {
+        let (def, id) = find(metric)?;
+        let is_wrong = def.name.starts_with("alarm.<") && !alarms.contains(&id);
+        is_wrong.then(|| {
+            let message = format!(
+                "the template has no alarm `{id}` in the environment `{}`",
+                scenario.stack.environment
+            );
+            let help = match nearest(id, alarms.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if alarms.is_empty() => {
+                    "it has none there; `[stack] environment` chooses another".to_owned()
+                }
+                None => format!("it has {}", alarms.join(", ")),
+            };
+            (message, help)
+        })
+    };
+    let found: Vec<Diagnostic> = scenario
+        .expects
+        .iter()
+        .filter_map(|expect| {
+            let (message, help) = wrong(&expect.check.metric)?;
+            Some(scenario.error_at(&expect.check.metric_span, message, Some(help)))
+        })
+        .collect();
     if found.is_empty() {
         Ok(())
     } else {

@@ -26,6 +26,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, claims: &[Claim]) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = ZERO.iter().filter_map(|metric| zero(evidence, metric)).collect();
     outcomes.extend(honest(evidence));
     outcomes.extend(durable(evidence));
+    outcomes.push(metrics_kept(evidence));
     outcomes.push(claims_agree(claims));
     if !evidence.tries.is_empty() {
         outcomes.push(calls_leased(evidence));
@@ -123,6 +124,13 @@ fn calls_leased(evidence: &Evidence<'_>) -> Outcome {
         None,
         Unit::Count,
     )
+}
+
+/// CloudWatch drops a document that breaks a rule without a word, and alarms stay silent.
+fn metrics_kept(evidence: &Evidence<'_>) -> Outcome {
+    let (broken, first) = &evidence.recording.emf_broken;
+    let check = "CloudWatch would keep every document of metrics".to_owned();
+    counted(check, *broken as f64, first.clone(), Unit::Count)
 }
 
 fn claims_agree(claims: &[Claim]) -> Outcome {

@@ -334,7 +334,6 @@ const fn elsewhere(
     }
 }
 
-const ALARMS: &str = "it needs the emulated alarms";
 const COST: &str = "it needs the price table";
 
 /// Every metric.
@@ -424,10 +423,10 @@ pub const METRICS: &[MetricDef] = &[
     metric("lambda.timeouts", Unit::Count, Lower, Relative(0.02), Window, "invocations that ran into their timeout").of_functions(),
     metric("lambda.errors", Unit::Count, Lower, Relative(0.02), Window, "invocations that failed").of_functions(),
     metric("lambda.duration.p99", Unit::Seconds, Lower, Relative(0.1), Window, "99th percentile of the real time from an event until its function is ready for the next").of_functions(),
-    elsewhere("alarm.<Name>.fired", Unit::Count, Neither, ALARMS, "times that the alarm fired"),
-    elsewhere("alarm.<Name>.fires_within", Unit::Seconds, Lower, ALARMS, "time from the start of the window to the alarm"),
-    elsewhere("alarm.<Name>.clears_within", Unit::Seconds, Lower, ALARMS, "time from the end of the window until the alarm clears"),
-    elsewhere("alarm.<Name>.false_fires", Unit::Count, Lower, ALARMS, "times that the alarm fired outside every fault"),
+    metric("alarm.<Name>.fired", Unit::Count, Neither, Exact, Window, "times that the alarm of this logical id fired").of_functions(),
+    metric("alarm.<Name>.fires_within", Unit::Seconds, Lower, Absolute(60.0), Window, "time from the start of the window until the alarm is on; 0 when it was on already").of_functions(),
+    metric("alarm.<Name>.clears_within", Unit::Seconds, Lower, Absolute(60.0), Window, "time from the end of the window until the alarm that was on in it is off; 0 when it was off by then").of_functions(),
+    metric("alarm.<Name>.false_fires", Unit::Count, Lower, Exact, Window, "times that the alarm fired outside every fault and the time for which it looks back on one").of_functions(),
     elsewhere("cost.run", Unit::Dollars, Lower, COST, "cost of what the run consumed"),
     elsewhere("cost.month", Unit::Dollars, Lower, COST, "cost of a month at this pace"),
     elsewhere("cost.<part>", Unit::Dollars, Lower, COST, "cost of one part"),

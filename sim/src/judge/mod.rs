@@ -32,12 +32,12 @@ use std::collections::BTreeMap;
 
 use scenarios::format::{Scenario, model::ClockKind};
 
-pub use check::diagnose;
+pub use check::{diagnose, diagnose_alarms};
 pub use stack::EffectiveStack;
-pub use verdict::{Claim, Measured, Origin, Outcome, Series, Severity, Verdict};
+pub use verdict::{AlarmTold, Claim, Measured, Origin, Outcome, Series, Severity, Verdict};
 
 use self::evidence::{Evidence, Lens};
-use crate::record::Recording;
+use crate::record::{AlarmChange, Recording};
 
 /// Judges a recording of `scenario`, played on `clock`. [`diagnose`] has found no fault with its checks, and the
 /// recording was told what they are about ([`View::asked_by`](crate::record::View::asked_by)).
@@ -61,8 +61,22 @@ pub fn judge(
         metrics: all_metrics(&whole),
         claims,
         series: series::of(&whole),
+        alarms: told(&whole),
         notes: notes::of(&evidence),
     }
+}
+
+/// What became of the alarms.
+fn told(lens: &Lens<'_>) -> Vec<AlarmTold> {
+    let recording = lens.recording();
+    let told = |AlarmChange { at_us, change }: &AlarmChange| AlarmTold {
+        at: recording.timing.wall_s(*at_us),
+        alarm: change.id.clone(),
+        from: change.from.to_string(),
+        to: change.to.to_string(),
+        reason: change.reason.clone(),
+    };
+    recording.alarms.changes().iter().map(told).collect()
 }
 
 /// Every metric that has samples; of the families, the members that occurred.
@@ -72,7 +86,10 @@ fn all_metrics(lens: &Lens<'_>) -> BTreeMap<String, Measured> {
         for part in parts(def.name, lens) {
             if let Some(value) = compute::value(def, &part, lens) {
                 let name = match def.name.split_once('<') {
-                    Some((before, _)) => format!("{before}{part}"),
+                    Some((before, rest)) => {
+                        let after = rest.split_once('>').map_or("", |(_, after)| after);
+                        format!("{before}{part}{after}")
+                    }
                     None => def.name.to_owned(),
                 };
                 all.insert(
@@ -89,8 +106,12 @@ fn all_metrics(lens: &Lens<'_>) -> BTreeMap<String, Measured> {
     all
 }
 
-/// What stands for `<…>` in a name: the statuses that occurred.
+/// What stands for `<…>` in a name: the statuses that occurred, and the alarms that there are.
 fn parts(name: &str, lens: &Lens<'_>) -> Vec<String> {
+    if name.starts_with("alarm.<Name>.") {
+        let alarms = lens.recording().alarms.alarms.iter();
+        return alarms.map(|alarm| alarm.id.clone()).collect();
+    }
     let mut statuses: Vec<u16> = match name {
         "api.status.<code|none>" => lens.tally.statuses.keys().copied().collect(),
         "upstream.status.<code|none>" => lens.tries().map(|a_try| a_try.call.status).collect(),

@@ -35,7 +35,34 @@ pub(super) fn of(lens: &Lens<'_>) -> Series {
         let counts = series.upstream.entry(status_name(a_try.call.status));
         counts.or_insert_with(|| vec![0; count])[index(a_try.call.at_us)] += 1;
     }
+    for alarm in &recording.alarms.alarms {
+        series
+            .alarms
+            .insert(alarm.id.clone(), alarmed(&alarm.id, lens, count));
+    }
     series
+}
+
+/// 1 in each bucket in which an alarm was on.
+fn alarmed(id: &str, lens: &Lens<'_>, count: usize) -> Vec<u32> {
+    let recording = lens.recording();
+    let mut counts = vec![0; count];
+    let mut on_since = None;
+    let index = |at_us: u64| recording.buckets.index(recording.timing.wall_s(at_us)) as usize;
+    for changed in recording.alarms.of(id).into_iter().flatten() {
+        match on_since {
+            Some(since) if !changed.is_fire() => {
+                counts[since..=index(changed.at_us)].fill(1);
+                on_since = None;
+            }
+            None if changed.is_fire() => on_since = Some(index(changed.at_us)),
+            _ => {}
+        }
+    }
+    if let Some(since) = on_since {
+        counts[since..].fill(1);
+    }
+    counts
 }
 
 fn claim_name(claim: CacheClaim) -> &'static str {

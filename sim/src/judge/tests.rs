@@ -92,6 +92,7 @@ impl Stage {
             cache_ttl: scenario.stack.cache_ttl,
             symbols: vec!["BTC".to_owned(), "ETH".to_owned()],
             key_ids: vec![vec!["k0".to_owned(), "k1".to_owned()]],
+            alarms: Vec::new(),
             publication: Arc::new(Hundred),
         });
         Self {

@@ -20,6 +20,8 @@ pub struct Verdict {
     pub claims: Vec<Claim>,
     /// Values by bucket of time.
     pub series: Series,
+    /// Alarms that changed, in order.
+    pub alarms: Vec<AlarmTold>,
     /// What a reader should know: approximations, odd findings, warnings of the service.
     pub notes: Vec<String>,
 }
@@ -120,6 +122,21 @@ pub struct Claim {
     pub agrees: bool,
 }
 
+/// An alarm has another state than before.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AlarmTold {
+    /// When, wall seconds since the scenario's start.
+    pub at: f64,
+    /// Its logical id in the template.
+    pub alarm: String,
+    /// The state before: `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub from: String,
+    /// The state now.
+    pub to: String,
+    /// Why, in CloudWatch's words.
+    pub reason: String,
+}
+
 /// Values by equal buckets of wall time; every line has as many values as there are buckets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Series {
@@ -135,6 +152,6 @@ pub struct Series {
     pub upstream: BTreeMap<String, Vec<u32>>,
     /// Admitted price requests by what `Cache-Status` says.
     pub cache: BTreeMap<String, Vec<u32>>,
-    /// Alarms that were firing, by name; empty on a stack without alarms.
+    /// 1 where an alarm was on, by logical id; empty on a stack without alarms.
     pub alarms: BTreeMap<String, Vec<u32>>,
 }

@@ -47,6 +47,8 @@ pub enum Happened {
         is_cold: bool,
         /// With this one.
         running: u32,
+        /// Of all functions.
+        running_in_all: u32,
     },
     /// An invocation has ended.
     Ended {
@@ -173,6 +175,7 @@ impl Lambda {
                 }
             };
             let running = state.scaler.busy(function);
+            let running_in_all = state.scaler.busy_in_all();
             let sandbox = state.idle.remove(&environment);
             let invocation = Invocation {
                 request_id: uuid(&SystemRng),
@@ -189,6 +192,7 @@ impl Lambda {
                 environment,
                 is_cold,
                 running,
+                running_in_all,
             });
             environment
         };

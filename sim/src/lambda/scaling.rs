@@ -209,6 +209,12 @@ impl Scaler {
         expired
     }
 
+    /// How many invocations of all functions run now.
+    #[must_use]
+    pub fn busy_in_all(&self) -> u32 {
+        self.functions.iter().map(|scaled| scaled.busy).sum()
+    }
+
     /// How many invocations of a function run now.
     #[must_use]
     pub fn busy(&self, function: usize) -> u32 {

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use scenarios::wire::RequestLine;
 
-use crate::{audit::Findings, lambda::outcome::Failure};
+use crate::{audit::Findings, cloudwatch::alarms::StateChange, lambda::outcome::Failure};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -163,6 +163,20 @@ pub enum Event {
         failure: Option<Failure>,
         /// Why its processor time was not limited to the function's share; none when it was.
         unlimited: Option<String>,
+    },
+    /// A document of metrics that CloudWatch would drop without a word.
+    EmfBroken {
+        /// When it was read.
+        at_us: u64,
+        /// What rule it breaks, and the document.
+        problem: String,
+    },
+    /// An alarm has another state than before.
+    Alarm {
+        /// When.
+        at_us: u64,
+        /// Which, and what it was and is.
+        change: StateChange,
     },
     /// A sample of a child's memory.
     Memory {

@@ -10,7 +10,7 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 use scenarios::wire::RequestLine;
 
 use super::{
-    CallRecord, LoadEnd, LogRecord, Recording, RecordingSetup, UpdateEnd,
+    AlarmChange, CallRecord, LoadEnd, LogRecord, Recording, RecordingSetup, UpdateEnd,
     event::{Asker, Event},
     limiter::{Admission, CLOCK_SLACK_US, Limiter},
     links::Links,
@@ -231,6 +231,12 @@ impl Intake {
                 recording.lambda.ended(bucket, failure);
                 recording.tallies.invoked(at_us, duration.as_secs_f64());
             }
+            Event::EmfBroken { problem, .. } => {
+                let (count, first) = &mut recording.emf_broken;
+                *count += 1;
+                first.get_or_insert(problem);
+            }
+            Event::Alarm { at_us, change } => recording.alarms.changed(AlarmChange { at_us, change }),
             Event::Memory {
                 at_us,
                 process,
@@ -394,6 +400,8 @@ fn at_us(event: &Event) -> Option<u64> {
         | Event::InvocationBegan { at_us, .. }
         | Event::InvocationThrottled { at_us }
         | Event::Invoked { at_us, .. }
+        | Event::EmfBroken { at_us, .. }
+        | Event::Alarm { at_us, .. }
         | Event::Emf { at_us, .. }
         | Event::Log { at_us, .. } => Some(*at_us),
         Event::LoadEnded { .. } | Event::Memory { .. } | Event::Audited(_) => None,

@@ -14,12 +14,13 @@
 //! | `limiter`, `refusals` | the reference limiter: what the rate limit owes to each request, and whether `Retry-After` is true |
 //! | `views`, `tally`, `spread`, `series` | what is counted, by what the judge will ask about |
 //! | `recording`, `setup` | what is left at the end, and what is known before |
-//! | `lambda_totals` | invocations of functions |
+//! | `lambda_totals`, `alarms` | invocations of functions; the alarms, and when they changed |
 //! | `upstream`, `store_totals`, `emf` | calls to CoinGecko and leases, requests to the store, what the service says |
 
 pub mod event;
 
-pub(crate) mod answers;
+mod alarms;
+mod answers;
 mod emf;
 mod intake;
 mod knowledge;
@@ -45,6 +46,7 @@ mod upstream;
 mod views;
 mod witness;
 
+pub use alarms::{AlarmChange, AlarmLog};
 pub use emf::EmfTotals;
 pub use lambda_totals::{LambdaLog, LambdaTotals};
 pub use limiter::Class;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{
-    Buckets, CallRecord, EmfTotals, LambdaLog, LeaseLog, PriceLedger, RecordingSetup, RequestSeries,
-    StoreLog, Tallies, Timing,
+    AlarmLog, Buckets, CallRecord, EmfTotals, LambdaLog, LeaseLog, PriceLedger, RecordingSetup,
+    RequestSeries, StoreLog, Tallies, Timing,
 };
 use crate::audit::Findings;
 
@@ -132,8 +132,12 @@ pub struct Recording {
     pub store: StoreLog,
     /// Invocations of functions; empty where the service is played as processes.
     pub lambda: LambdaLog,
+    /// The alarms, and when they changed.
+    pub alarms: AlarmLog,
     /// What the service says.
     pub emf: EmfTotals,
+    /// Documents of metrics that CloudWatch would drop without a word, and what is wrong with the first.
+    pub emf_broken: (u64, Option<String>),
     /// What the store still has of what it acknowledged, or why it could not be asked; none when nobody tried.
     pub audit: Option<Result<Findings, String>>,
     /// Events that each fault touched.
@@ -172,7 +176,9 @@ impl Recording {
             leases: LeaseLog::default(),
             store: StoreLog::default(),
             lambda: LambdaLog::default(),
+            alarms: AlarmLog::new(setup.alarms.clone()),
             emf: EmfTotals::default(),
+            emf_broken: (0, None),
             audit: None,
             touched: BTreeMap::new(),
             firings: Vec::new(),

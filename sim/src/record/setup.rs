@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::cloudwatch::running::AlarmAbout;
+
 use super::{PublicationCheck, Timing, View};
 
 /// What the recording of a run is made from.
@@ -22,6 +24,8 @@ pub struct RecordingSetup {
     pub symbols: Vec<String>,
     /// By load, the key ids (hex SHA-256) of its keys, in the order of its plan.
     pub key_ids: Vec<Vec<String>>,
+    /// The alarms of what is deployed.
+    pub alarms: Vec<AlarmAbout>,
     /// What was published when.
     pub publication: Arc<dyn PublicationCheck>,
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Played;
-use crate::judge::{Claim, Measured, Origin, Outcome, Series, Severity, metrics::Unit};
+use crate::judge::{AlarmTold, Claim, Measured, Origin, Outcome, Series, Severity, metrics::Unit};
 
 /// The version of the shape of `report.json`.
 const SCHEMA: u32 = 1;
@@ -64,6 +64,8 @@ pub struct ReportDocument {
     pub claims: Vec<Claim>,
     /// Values by equal buckets of wall time.
     pub series: Series,
+    /// Alarms that changed, in order; empty on a stack without alarms.
+    pub alarms: Vec<AlarmTold>,
     /// Remarks.
     pub notes: Vec<String>,
     /// The command that plays it again.
@@ -152,6 +154,7 @@ impl ReportDocument {
             metrics: verdict.metrics.clone(),
             claims: verdict.claims.clone(),
             series: verdict.series.clone(),
+            alarms: verdict.alarms.clone(),
             notes: verdict.notes.clone(),
             // However the program was called: equal findings are equal bytes.
             reproduce: format!("crypto-watch-sim {}", played.arguments),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Clocks, Entry, Played, Together};
-use crate::judge::{Origin, Outcome, Verdict};
+use crate::judge::{Origin, Outcome, Verdict, metrics::Unit};
 
 /// GitHub refuses comments above 64 KiB.
 const MOST_BYTES: usize = 60_000;
@@ -232,6 +232,16 @@ fn details(played: &Played) -> String {
         if let Some(warning) = store.warning() {
             let _ = write!(text, "\n- **{}**", cell(&warning));
         }
+    }
+    for told in &verdict.alarms {
+        let at = Unit::Seconds.show(told.at);
+        let _ = write!(
+            text,
+            "\n- alarm {} {} at {at}: {}",
+            told.alarm,
+            told.to,
+            cell(&told.reason)
+        );
     }
     for note in &verdict.notes {
         let _ = write!(text, "\n- {}", cell(note));

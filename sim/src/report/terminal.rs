@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Entry, Played, seen::seen};
-use crate::judge::{Origin, Outcome, Severity, Verdict};
+use crate::judge::{Origin, Outcome, Severity, Verdict, metrics::Unit};
 
 /// No line is longer, but for commands that must stay whole.
 const WIDTH: usize = 80;
@@ -60,6 +60,7 @@ pub fn render(played: &Played, style: Style) -> String {
     text.push_str(&table(&played.verdict, style));
     text.push('\n');
     text.push_str(&seen(&played.verdict, style));
+    text.push_str(&alarms(&played.verdict, style));
     text.push_str(&facts(played));
     if let Some(store) = &played.facts.store {
         text.push_str(&wrapped("store          ", &store.to_string()));
@@ -78,6 +79,28 @@ pub fn render(played: &Played, style: Style) -> String {
     }
     text
 }
+
+/// When alarms went on and off.
+fn alarms(verdict: &Verdict, style: Style) -> String {
+    let mut text = String::new();
+    for told in verdict
+        .alarms
+        .iter()
+        .filter(|told| told.from == ALARM || told.to == ALARM)
+    {
+        let at = Unit::Seconds.show(told.at);
+        let word = if told.to == ALARM {
+            style.bad(&told.to)
+        } else {
+            told.to.clone()
+        };
+        let _ = writeln!(text, "alarm          {} {word} at {at}", told.alarm);
+    }
+    text
+}
+
+/// The state of an alarm that is on.
+const ALARM: &str = "ALARM";
 
 /// The verdict on a suite, after those on its scenarios.
 #[must_use]

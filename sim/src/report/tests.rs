@@ -132,6 +132,7 @@ fn played(failing: bool) -> Played {
             bucket_seconds: 2,
             ..Series::default()
         },
+        alarms: Vec::new(),
         notes: vec![
             "the service logged 3 lines at WARN, first: [api-0] CoinGecko refused | twice".to_owned(),
         ],

@@ -15,7 +15,7 @@ use super::{
     witness::{Breach, Summary, Watch},
 };
 use crate::{
-    judge::{self, Claim, EffectiveStack, Origin, Series, Severity, Verdict},
+    judge::{self, AlarmTold, Claim, EffectiveStack, Origin, Series, Severity, Verdict},
     seed::Seed,
     virtual_world::{self, Plant, Pulse, StoreKind, VirtualSpec},
     world::{Ended, environment, playable},
@@ -174,6 +174,7 @@ impl Findings {
             metrics: BTreeMap<&'a str, f64>,
             claims: &'a [Claim],
             series: &'a Series,
+            alarms: &'a [AlarmTold],
             notes: &'a [String],
         }
         let Verdict {
@@ -181,6 +182,7 @@ impl Findings {
             metrics,
             claims,
             series,
+            alarms,
             notes,
             ..
         } = &self.verdict;
@@ -198,6 +200,7 @@ impl Findings {
                 .collect(),
             claims,
             series,
+            alarms,
             notes,
         };
         // Maps with texts or numbers as keys always serialise.

@@ -163,6 +163,8 @@ impl Seen {
             | Event::InvocationBegan { .. }
             | Event::InvocationThrottled { .. }
             | Event::Invoked { .. }
+            | Event::EmfBroken { .. }
+            | Event::Alarm { .. }
             | Event::Memory { .. } => {}
         }
     }

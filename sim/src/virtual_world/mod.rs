@@ -236,6 +236,7 @@ impl<'a> World<'a> {
             (Timing::of(&clock, scenario.duration), Duration::ZERO),
             &engine,
             &keys,
+            Vec::new(),
         ))
         .watched_by(spec.witness.clone());
         let Models {

@@ -250,7 +250,7 @@ impl Recipe {
             match line {
                 // What was asked before the start was not asked by users.
                 Line::Emf(_) if !clock.has_begun() => {}
-                Line::Emf(event) | Line::Warning(event) => recorder.record(event),
+                Line::Emf(event) | Line::BrokenEmf(event) | Line::Warning(event) => recorder.record(event),
                 Line::Attempt(attempt) => unseen.hear(attempt),
                 Line::Listening(address) => drop(tell.send_replace(Some(address))),
                 Line::Other => {}

@@ -1,21 +1,25 @@
 //! The service as it is deployed: functions in an emulated Lambda, behind the gateway that the template describes.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, sync::Arc};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use service::rng::SystemRng;
 use tempfile::TempDir;
-use tokio::sync::watch;
 
 use crate::{
     clock::RunClock,
-    cloudwatch::emf,
-    gateway::{ApiKey, Gateway, Keys, Settings, serve::GatewayServer},
+    cloudwatch::{
+        aws_metrics::{Answered, Invocation, LambdaMetrics},
+        emf::Document,
+        metrics::Metrics,
+        running::CloudWatch,
+    },
+    gateway::{Answer, ApiKey, Gateway, Keys, Settings, serve::GatewayServer},
     lambda::{
         asynchronous::{Next, Queued, Try},
         function::Function,
         pool::{Happened, Hear, Lambda, trace_id, uuid},
-        scaling::{Account, Throttle},
+        scaling::{Account, EnvironmentId, Throttle},
         variables::{ACCOUNT, REGION},
     },
     record::{Recorder, event::Event},
@@ -25,6 +29,7 @@ use crate::{
         attempts::Unseen,
         deployed::Deployed,
         logs::{self, Line, Origin},
+        monitor::Monitor,
     },
 };
 
@@ -32,9 +37,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Front {
     gateway: GatewayServer,
-    /// What runs behind it.
+    /// The function of the schedule.
     pub updates: UpdateFunction,
-    broken: watch::Receiver<Option<String>>,
+    monitor: Monitor,
     /// Held for as long as the functions run from it.
     _packages: TempDir,
 }
@@ -46,6 +51,7 @@ pub struct UpdateFunction {
     place: usize,
     rules: AsyncInvoke,
     rule: String,
+    monitor: Monitor,
 }
 
 /// What the parts of a front are made of.
@@ -102,15 +108,16 @@ impl Front {
             functions.push((function, deployed.reserved_concurrency));
             places.insert(id.clone(), place);
         }
-        let (tell, broken) = watch::channel(None);
-        let services = services(deployment);
-        let hear = hear(
-            services,
-            spec.clock,
-            spec.recorder.clone(),
-            spec.unseen.clone(),
-            tell,
-        );
+        let monitor = Monitor::new(deployment, spec.clock, spec.recorder.clone())
+            .map_err(|error| failed("the template's alarms", &error))?;
+        let ears = Ears {
+            services: services(deployment),
+            clock: spec.clock,
+            recorder: spec.recorder.clone(),
+            unseen: spec.unseen.clone(),
+            monitor: monitor.clone(),
+        };
+        let hear: Hear = Arc::new(move |happened| ears.hear(happened));
         let lambda = Lambda::new(Account::default(), functions, spec.clock, hear)
             .map_err(|error| failed("AWS would not deploy it", &error))?;
         let mut keys = Keys::new();
@@ -130,14 +137,18 @@ impl Front {
         };
         let gateway = Gateway::new(&deployment.api, keys, settings)
             .map_err(|error| failed("the template's API", &error))?;
-        let gateway = GatewayServer::start(gateway, lambda.clone(), places.clone(), spec.clock)
+        let counts = monitor.clone();
+        let answered = Arc::new(move |answer: &Answer| {
+            counts.put(|cloudwatch, now_ms| count(cloudwatch, now_ms, answer))
+        });
+        let gateway = GatewayServer::start(gateway, lambda.clone(), places.clone(), spec.clock, answered)
             .await
             .map_err(|error| failed("the gateway", &error))?;
-        let updates = updates(deployment, &places, &lambda)?;
+        let updates = updates(deployment, &places, &lambda, &monitor)?;
         Ok(Self {
             gateway,
             updates,
-            broken,
+            monitor,
             _packages: packages,
         })
     }
@@ -148,18 +159,10 @@ impl Front {
         self.gateway.url()
     }
 
-    /// Waits for something that no real deployment would notice, and says what.
-    pub async fn broken(&self) -> String {
-        let mut broken = self.broken.clone();
-        let said = broken
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|said| said.clone());
-        match said {
-            Some(said) => said,
-            None => std::future::pending().await,
-        }
+    /// Its CloudWatch.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
     }
 
     /// Ends all of it.
@@ -175,8 +178,24 @@ impl UpdateFunction {
         let event = scheduled(&self.rule, clock.now_ms());
         let arrived_us = clock.now_us();
         let mut queued = Queued::new(self.rules);
+        let put = |put: fn(LambdaMetrics, &mut Metrics, i64, f64), age: Duration| {
+            self.monitor.put(|cloudwatch, now_ms| {
+                if let Some((metrics, lambda)) = cloudwatch.of_function(self.place) {
+                    put(lambda, metrics, now_ms, age.as_secs_f64() * 1e3);
+                }
+            });
+        };
+        let age = || {
+            let now = clock.wall_since_start(clock.now_us());
+            now.saturating_sub(clock.wall_since_start(arrived_us))
+        };
+        put(
+            |lambda, metrics, now_ms, _| lambda.event_received(metrics, now_ms),
+            age(),
+        );
         loop {
             let trace_id = trace_id(&SystemRng, clock.now_ms() / 1000);
+            put(LambdaMetrics::event_invoked, age());
             let result = match self.lambda.invoke(self.place, event.clone(), trace_id).await {
                 Ok(invoked) if invoked.outcome.failure.is_none() => Try::Succeeded,
                 Ok(_) => Try::Failed,
@@ -185,12 +204,16 @@ impl UpdateFunction {
             if result != Try::Throttled {
                 tried(result == Try::Succeeded);
             }
-            let age = clock
-                .wall_since_start(clock.now_us())
-                .saturating_sub(clock.wall_since_start(arrived_us));
-            match queued.tried(result, age) {
+            match queued.tried(result, age()) {
                 Next::After(wait) => tokio::time::sleep(wait.div_f64(clock.speed())).await,
-                Next::Done | Next::Dropped(_) => return,
+                Next::Done => return,
+                Next::Dropped(_) => {
+                    put(
+                        |lambda, metrics, now_ms, _| lambda.event_dropped(metrics, now_ms),
+                        age(),
+                    );
+                    return;
+                }
             }
         }
     }
@@ -205,6 +228,7 @@ fn updates(
     deployment: &Deployment,
     places: &BTreeMap<String, usize>,
     lambda: &Lambda,
+    monitor: &Monitor,
 ) -> Result<UpdateFunction, WorldError> {
     let scheduled = deployment.schedules.iter().find_map(|schedule| {
         let place = places.get(&schedule.function)?;
@@ -214,6 +238,7 @@ fn updates(
             place: *place,
             rules: function.asynchronous,
             rule: schedule.name.clone(),
+            monitor: monitor.clone(),
         })
     });
     scheduled.ok_or_else(|| {
@@ -252,71 +277,125 @@ fn variables(
     all
 }
 
-fn hear(
+/// What the gateway says of a request to CloudWatch.
+fn count(cloudwatch: &mut CloudWatch, now_ms: i64, answer: &Answer) {
+    if answer.is_counted() {
+        let (metrics, api) = cloudwatch.of_api();
+        let answered = Answered {
+            status: answer.response.status().as_u16(),
+            latency_ms: answer.latency_ms as f64,
+            integration_latency_ms: answer.integration_latency_ms.map(|ms| ms as f64),
+        };
+        api.answered(metrics, now_ms, answered);
+    }
+}
+
+/// Hears what happens in Lambda, and tells the recording and CloudWatch.
+struct Ears {
+    /// What each function is to the recording, by its place.
     services: Vec<&'static str>,
     clock: RunClock,
     recorder: Recorder,
     unseen: Unseen,
-    tell: watch::Sender<Option<String>>,
-) -> Hear {
-    let service = move |function: usize| services.get(function).copied().unwrap_or("api");
-    Arc::new(move |happened| match happened {
-        Happened::Line {
-            function,
-            environment,
-            by_function: true,
-            line,
-        } => {
-            if let Some(Err(error)) = emf::Document::parse(&line, clock.now_ms()) {
-                tell.send_replace(Some(format!(
-                    "a document of metrics that CloudWatch would drop without a word: {error}: {line}"
-                )));
+    monitor: Monitor,
+}
+
+impl Ears {
+    fn hear(&self, happened: Happened) {
+        let at_us = self.clock.now_us();
+        match happened {
+            Happened::Line {
+                function,
+                environment,
+                by_function: true,
+                line,
+            } => self.line(self.origin(function, environment), &line),
+            Happened::Ended {
+                function,
+                environment,
+                report,
+                outcome,
+            } => {
+                self.recorder.record(Event::Memory {
+                    at_us,
+                    process: self.origin(function, environment).process,
+                    peak_rss: report.memory,
+                    cpu_us: 0,
+                });
+                let took_ms = report.duration.as_secs_f64() * 1e3;
+                self.put(function, |lambda, metrics, now_ms| {
+                    let began_ms = now_ms - (took_ms * self.clock.speed()) as i64;
+                    let ended = if outcome.failure.is_some() {
+                        Invocation::Failed
+                    } else {
+                        Invocation::Succeeded
+                    };
+                    lambda.invoked(metrics, began_ms, took_ms, ended);
+                });
+                self.recorder.record(Event::Invoked {
+                    at_us,
+                    duration: report.duration,
+                    failure: outcome.failure,
+                    unlimited: report.unlimited,
+                });
             }
-            let service = service(function);
-            let origin = Origin {
-                service,
-                process: format!("{service}-{environment}"),
-            };
-            match logs::read(&line, &origin, &clock) {
-                Line::Emf(_) if !clock.has_begun() => {}
-                Line::Emf(event) | Line::Warning(event) => recorder.record(event),
-                Line::Attempt(attempt) => unseen.hear(attempt),
-                Line::Listening(_) | Line::Other => {}
+            Happened::Began {
+                function,
+                is_cold,
+                running,
+                running_in_all,
+                ..
+            } => {
+                self.put(function, |lambda, metrics, now_ms| {
+                    lambda.running(metrics, now_ms, running, running_in_all);
+                });
+                self.recorder.record(Event::InvocationBegan {
+                    at_us,
+                    is_cold,
+                    running,
+                });
             }
+            Happened::Throttled { function, .. } => {
+                self.put(function, |lambda, metrics, now_ms| {
+                    lambda.throttled(metrics, now_ms);
+                });
+                self.recorder.record(Event::InvocationThrottled { at_us });
+            }
+            Happened::Expired(_)
+            | Happened::Line {
+                by_function: false, ..
+            } => {}
         }
-        Happened::Ended {
-            function,
-            environment,
-            report,
-            outcome,
-        } => {
-            let service = service(function);
-            recorder.record(Event::Memory {
-                at_us: clock.now_us(),
-                process: format!("{service}-{environment}"),
-                peak_rss: report.memory,
-                cpu_us: 0,
-            });
-            recorder.record(Event::Invoked {
-                at_us: clock.now_us(),
-                duration: report.duration,
-                failure: outcome.failure,
-                unlimited: report.unlimited,
-            });
+    }
+
+    fn origin(&self, function: usize, environment: EnvironmentId) -> Origin {
+        let service = self.services.get(function).copied().unwrap_or("api");
+        Origin {
+            service,
+            process: format!("{service}-{environment}"),
         }
-        Happened::Began { is_cold, running, .. } => recorder.record(Event::InvocationBegan {
-            at_us: clock.now_us(),
-            is_cold,
-            running,
-        }),
-        Happened::Throttled { .. } => recorder.record(Event::InvocationThrottled {
-            at_us: clock.now_us(),
-        }),
-        Happened::Expired(_)
-        | Happened::Line {
-            by_function: false, ..
-        } => {}
-    })
+    }
+
+    fn put(&self, function: usize, put: impl FnOnce(LambdaMetrics, &mut Metrics, i64)) {
+        self.monitor.put(|cloudwatch, now_ms| {
+            if let Some((metrics, lambda)) = cloudwatch.of_function(function) {
+                put(lambda, metrics, now_ms);
+            }
+        });
+    }
+
+    fn line(&self, origin: Origin, line: &str) {
+        let keep = |document: &Document<'_>| {
+            self.monitor
+                .put(|cloudwatch, _| cloudwatch.metrics().put_document(document));
+        };
+        match logs::read_with(line, &origin, &self.clock, keep) {
+            Line::Emf(_) if !self.clock.has_begun() => {}
+            Line::Emf(event) | Line::BrokenEmf(event) | Line::Warning(event) => self.recorder.record(event),
+            Line::Attempt(attempt) => self.unseen.hear(attempt),
+            Line::Listening(_) | Line::Other => {}
+        }
+    }
 }
 
 /// The event of a rule that fires. (Recorded of AWS.)

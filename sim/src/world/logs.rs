@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
     clock::RunClock,
+    cloudwatch::emf::{Document, Values},
     record::event::Event,
     world::{attempts::Attempt, children::Keep},
 };
@@ -28,6 +28,8 @@ pub struct Origin {
 pub enum Line {
     /// An EMF document.
     Emf(Event),
+    /// One that CloudWatch would drop.
+    BrokenEmf(Event),
     /// A log line at warning level or above.
     Warning(Event),
     /// An attempt to call CoinGecko has ended.
@@ -44,7 +46,7 @@ impl Line {
     pub fn keep(&self) -> Keep {
         match self {
             Self::Emf(_) | Self::Attempt(_) => Keep::Nothing,
-            Self::Warning(_) | Self::Listening(_) | Self::Other => Keep::Line,
+            Self::BrokenEmf(_) | Self::Warning(_) | Self::Listening(_) | Self::Other => Keep::Line,
         }
     }
 }
@@ -52,19 +54,31 @@ impl Line {
 /// Reads one line of standard output.
 #[must_use]
 pub fn read(line: &str, origin: &Origin, clock: &RunClock) -> Line {
+    read_with(line, origin, clock, |_| {})
+}
+
+/// Reads one line of standard output; `hear` gets it when it is a document of metrics that CloudWatch would keep.
+pub fn read_with(line: &str, origin: &Origin, clock: &RunClock, hear: impl FnOnce(&Document<'_>)) -> Line {
+    match Document::parse(line, clock.now_ms()) {
+        Some(Ok(document)) => {
+            hear(&document);
+            return Line::Emf(Event::Emf {
+                at_us: clock.now_us(),
+                service: origin.service,
+                values: values(&document),
+            });
+        }
+        Some(Err(error)) => {
+            return Line::BrokenEmf(Event::EmfBroken {
+                at_us: clock.now_us(),
+                problem: format!("{} of {}: {}", error, origin.process, short(line)),
+            });
+        }
+        None => {}
+    }
     let Ok(document) = serde_json::from_str::<Map<String, Value>>(line) else {
         return Line::Other;
     };
-    if let Some(aws) = document.get("_aws") {
-        return match emf_values(aws, &document) {
-            Some(values) => Line::Emf(Event::Emf {
-                at_us: clock.now_us(),
-                service: origin.service,
-                values,
-            }),
-            None => Line::Other,
-        };
-    }
     let text = |field: &str| document.get(field).and_then(Value::as_str);
     if text("event") == Some("listening")
         && let Some(address) = text("addr")
@@ -81,14 +95,14 @@ pub fn read(line: &str, origin: &Origin, clock: &RunClock) -> Line {
             at_us: clock.now_us(),
             process: origin.process.clone(),
             level: level.to_owned(),
-            message: text("message")
-                .unwrap_or_default()
-                .chars()
-                .take(MESSAGE_CHARS)
-                .collect(),
+            message: short(text("message").unwrap_or_default()),
         }),
         _ => Line::Other,
     }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(MESSAGE_CHARS).collect()
 }
 
 /// The service's line of an attempt (DESIGN §4.3, *Observability*).
@@ -102,37 +116,19 @@ fn attempt(document: &Map<String, Value>) -> Option<Attempt> {
     })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Aws {
-    cloud_watch_metrics: Vec<Directive>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Directive {
-    metrics: Vec<Metric>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Metric {
-    name: String,
-}
-
-/// The metrics that the document declares, with their values; what it does not declare is a property, no metric.
-fn emf_values(aws: &Value, document: &Map<String, Value>) -> Option<Vec<(Arc<str>, f64)>> {
-    let aws = Aws::deserialize(aws).ok()?;
-    let names = aws
-        .cloud_watch_metrics
-        .into_iter()
-        .flat_map(|directive| directive.metrics);
-    Some(
-        names
-            .filter_map(|metric| Some((document.get(&metric.name)?.as_f64()?, metric.name)))
-            .map(|(value, name)| (Arc::from(name), value))
-            .collect(),
-    )
+/// The metrics of a document with their values; what it does not declare is a property, no metric.
+fn values(document: &Document<'_>) -> Vec<(Arc<str>, f64)> {
+    let metrics = document
+        .directives
+        .iter()
+        .flat_map(|directive| &directive.metrics);
+    metrics
+        .filter_map(|metric| match metric.values {
+            Values::One(value) => Some((Arc::from(&*metric.name), value)),
+            // The service writes none of these.
+            Values::Many(_) => None,
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -155,14 +151,27 @@ mod tests {
     fn only_declared_metrics_of_an_emf_document_are_values() {
         let line = read_api(
             r#"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"CryptoWatch","Dimensions":[["Service"]],
-            "Metrics":[{"Name":"Requests","Unit":"Count"},{"Name":"LatencyMs"}]}]},
-            "Service":"api","route":"/health","Requests":1,"LatencyMs":0.25,"bytes":7}"#,
+            "Metrics":[{"Name":"Requests","Unit":"Count"},{"Name":"LatencyMs"}]}]},"Service":"api","route":"/health","Requests":1,"LatencyMs":0.25,"bytes":7}"#,
         );
         let Line::Emf(Event::Emf { service, values, .. }) = line else {
             panic!("{line:?} is an EMF document")
         };
         assert_eq!(service, "api");
         assert_eq!(values, [("Requests".into(), 1.0), ("LatencyMs".into(), 0.25)]);
+    }
+
+    #[test]
+    fn a_document_that_cloudwatch_would_drop_is_no_metric() {
+        let line = read_api(
+            r#"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"CryptoWatch","Dimensions":[["Service"]],"Metrics":[{"Name":"Requests","Unit":"Counts"}]}]},"Service":"api","Requests":1}"#,
+        );
+        let Line::BrokenEmf(Event::EmfBroken { problem, .. }) = line else {
+            panic!("{line:?} has a unit that there is not")
+        };
+        assert!(
+            problem.contains("Counts") && problem.contains("api-0"),
+            "{problem}"
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod lambda;
 pub mod load;
 pub mod logs;
+pub mod monitor;
 pub mod playable;
 mod publication;
 pub mod siblings;
@@ -314,9 +315,9 @@ impl World {
             }
             select_all(attending).await.0
         };
-        let broken = async {
+        let alarms = async {
             match front {
-                Some(front) => WorldError::Lambda(front.broken().await),
+                Some(front) => front.monitor().evaluate().await,
                 None => std::future::pending().await,
             }
         };
@@ -352,13 +353,13 @@ impl World {
             biased;
             _ = stop.wait_for(|stop| *stop) => Ended::Interrupted,
             error = deaths => Ended::Failed(error),
-            error = broken => Ended::Failed(error),
             result = played => match result {
                 Ok(()) => Ended::Complete,
                 Err(error) => Ended::Failed(error),
             },
             () = samples => Ended::Complete,
             () = ticks => Ended::Complete,
+            () = alarms => Ended::Complete,
         }
     }
 

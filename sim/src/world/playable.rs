@@ -135,7 +135,7 @@ mod tests {
     fn checks_that_cannot_be_judged_are_refused_before_anything_is_played() {
         let problems = problems_of("[[expect]]\ncheck = \"alarm.PricesStale.fired == 0\"");
         assert!(
-            problems.contains("`alarm.PricesStale.fired` cannot be measured on this stack"),
+            problems.contains("`alarm.PricesStale.fired` is measured of functions"),
             "{problems}"
         );
     }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::{
     audit::Ledger,
     clock::RunClock,
+    cloudwatch::running::AlarmAbout,
     coingecko::{
         Engine, EngineConfig, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount, mount::HERE,
     },
@@ -171,8 +172,20 @@ impl Stack {
         let clock = RunClock::starting_in(lead, start_ms, f64::from(spec.speed));
         let engine = Arc::new(engine(scenario, spec.seed));
         let time = (Timing::of(&clock, scenario.duration), RecordingSetup::REAL_LAG);
-        let recorder = Recorder::new(recording_setup(scenario, &spec.config, time, &engine, &keys))
-            .watched_by(spec.witness.clone());
+        let alarms = spec
+            .deployed
+            .as_deref()
+            .map(|deployed| AlarmAbout::of(&deployed.deployment))
+            .unwrap_or_default();
+        let recorder = Recorder::new(recording_setup(
+            scenario,
+            &spec.config,
+            time,
+            &engine,
+            &keys,
+            alarms,
+        ))
+        .watched_by(spec.witness.clone());
         let ledger = Ledger::default();
         let (witness, emit, sees) = (recorder.clone(), recorder.clone(), ledger.clone());
         let coingecko = mount(
@@ -436,6 +449,7 @@ pub(crate) fn recording_setup(
     (timing, lag): (Timing, Duration),
     engine: &Engine,
     keys: &[Vec<String>],
+    alarms: Vec<AlarmAbout>,
 ) -> RecordingSetup {
     let key_ids = |secrets: &Vec<String>| secrets.iter().map(|secret| table::key_id(secret)).collect();
     RecordingSetup {
@@ -447,6 +461,7 @@ pub(crate) fn recording_setup(
         symbols: symbols(config),
         key_ids: keys.iter().map(key_ids).collect(),
         publication: Arc::new(engine.publication()),
+        alarms,
     }
 }
 

@@ -217,7 +217,7 @@ impl Updater {
             let line = logs::read(line, &origin, &clock);
             let keep = line.keep();
             match line {
-                Line::Emf(event) | Line::Warning(event) => events.record(event),
+                Line::Emf(event) | Line::BrokenEmf(event) | Line::Warning(event) => events.record(event),
                 Line::Attempt(attempt) => unseen.hear(attempt),
                 Line::Listening(_) | Line::Other => {}
             }

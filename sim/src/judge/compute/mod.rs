@@ -1,5 +1,6 @@
 //! The value of each metric, by its prefix.
 
+mod alarm;
 mod api;
 mod cache;
 mod gzip;
@@ -25,6 +26,7 @@ pub(super) fn value(def: &MetricDef, part: &str, lens: &Lens<'_>) -> Option<f64>
     }
     let (family, name) = def.name.split_once('.')?;
     match family {
+        "alarm" => alarm::value(name, part, lens),
         "api" => api::value(name, part, lens),
         "price" => price::value(name, lens),
         "cache" => cache::value(name, lens),

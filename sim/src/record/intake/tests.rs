@@ -23,6 +23,7 @@ fn intake(timing: Timing, rate_limit: u32) -> Intake {
         cache_ttl: Duration::from_secs(30),
         symbols: vec!["BTC".to_owned()],
         key_ids: vec![vec!["aa".to_owned(), "bb".to_owned()], vec!["cc".to_owned()]],
+        alarms: Vec::new(),
         publication: Arc::new(Hundred),
     })
 }
