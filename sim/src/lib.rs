@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod cloudwatch;
 pub mod coingecko;
+pub mod deployed;
 pub mod faults;
 pub mod gateway;
 pub mod incidents;

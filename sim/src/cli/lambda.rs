@@ -12,8 +12,8 @@ use crate::{
     lambda::{
         cpu,
         function::Function,
+        ids::{trace_id, uuid},
         outcome::Outcome,
-        pool::{trace_id, uuid},
         sandbox::{Invocation, Log, Sandbox},
     },
     template::model::LogFormat,

@@ -23,6 +23,7 @@ use crate::{
         progress::{PlayProgress, Progress},
         together,
     },
+    deployed::Deployed,
     incidents, judge,
     report::{self, Entry, Provenance, StoreMeasured, Style},
     store::{
@@ -30,7 +31,7 @@ use crate::{
         front::FrontSabotage,
     },
     virtual_world::{self, Pulse, StoreKind, VirtualSpec},
-    world::{Ended, Tick, World, WorldSpec, deployed::Deployed, siblings::Siblings},
+    world::{Ended, Tick, World, WorldSpec, siblings::Siblings},
 };
 
 /// The packages that are played, by their files, with the SHA-256 of each.

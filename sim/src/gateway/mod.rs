@@ -9,6 +9,7 @@
 //! What an API uses and this does not do is a [`GatewayError`] at the start. Not there at all: authorizers, caches, stage
 //! variables, request validation, custom domains, resource policies, WAF, canaries, response streaming.
 
+pub mod desk;
 mod error;
 mod event;
 mod limits;

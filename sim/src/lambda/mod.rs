@@ -11,11 +11,15 @@
 //! | `report` | what Lambda writes into the log |
 //! | `scaling` | which environment an invocation gets, and when none |
 //! | `asynchronous` | when an event that nobody waits for is tried again |
+//! | `invoke` | how functions are invoked, whichever clock they run on |
 //! | `pool` | the environments of a run, on the real clock |
+//! | `ids` | the ids that AWS gives to requests |
 
 pub mod asynchronous;
 pub mod cpu;
 pub mod function;
+pub mod ids;
+pub mod invoke;
 pub mod outcome;
 pub mod pool;
 pub mod process;

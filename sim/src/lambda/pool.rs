@@ -8,7 +8,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use service::rng::{Rng, SystemRng};
+use futures_util::{FutureExt, future::BoxFuture};
+use service::rng::SystemRng;
 use tokio::{
     sync::oneshot,
     task::{AbortHandle, JoinSet},
@@ -17,6 +18,8 @@ use tokio::{
 use super::{
     cpu,
     function::Function,
+    ids::uuid,
+    invoke::{Invoke, Invoked},
     outcome::Outcome,
     report::Report,
     sandbox::{Invocation, Log, Sandbox},
@@ -79,15 +82,6 @@ pub enum Happened {
 /// Hears of what happens, in order for each environment.
 pub type Hear = Arc<dyn Fn(Happened) + Send + Sync>;
 
-/// What a caller gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invoked {
-    /// What came of it.
-    pub outcome: Outcome,
-    /// In which environment it was.
-    pub environment: EnvironmentId,
-}
-
 /// An emulated Lambda with its functions. A handle: clones are the same.
 #[derive(Clone)]
 pub struct Lambda(Arc<Inner>);
@@ -147,16 +141,7 @@ impl Lambda {
         })))
     }
 
-    /// Invokes a function, by its place, and waits for its answer. It goes on when nobody waits any more.
-    ///
-    /// # Errors
-    /// There is no room for it.
-    pub async fn invoke(
-        &self,
-        function: usize,
-        payload: Bytes,
-        trace_id: String,
-    ) -> Result<Invoked, Throttle> {
+    async fn place(&self, function: usize, payload: Bytes, trace_id: String) -> Result<Invoked, Throttle> {
         let inner = &self.0;
         let (answer, answered) = oneshot::channel();
         let environment = {
@@ -300,21 +285,15 @@ impl Inner {
     }
 }
 
-/// A random UUID (RFC 9562, version 4).
-#[must_use]
-pub fn uuid(rng: &dyn Rng) -> String {
-    let bits = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
-    let bits = bits & !(0xf << 76) | 4 << 76;
-    let bits = bits & !(0b11 << 62) | 0b10 << 62;
-    let hex = format!("{bits:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
-/// As X-Ray writes one that is not sampled, of a request that came at `unix_s`.
-#[must_use]
-pub fn trace_id(rng: &dyn Rng, unix_s: i64) -> String {
-    let (root, more, parent) = (rng.next_u64(), rng.next_u64() as u32, rng.next_u64());
-    format!("Root=1-{unix_s:08x}-{root:016x}{more:08x};Parent={parent:016x};Sampled=0")
+impl Invoke for Lambda {
+    fn invoke(
+        &self,
+        function: usize,
+        payload: Bytes,
+        trace_id: String,
+    ) -> BoxFuture<'_, Result<Invoked, Throttle>> {
+        self.place(function, payload, trace_id).boxed()
+    }
 }
 
 impl fmt::Debug for Lambda {
@@ -326,21 +305,5 @@ impl fmt::Debug for Lambda {
             .map(|function| function.name.as_str())
             .collect();
         f.debug_tuple("Lambda").field(&names).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use service::rng::SystemRng;
-
-    use super::*;
-
-    #[test]
-    fn ids_are_those_of_their_standards() {
-        let uuid = uuid(&SystemRng);
-        assert_eq!(uuid.len(), 36);
-        assert_eq!(&uuid[14..15], "4");
-        assert!("89ab".contains(&uuid[19..20]), "{uuid}");
-        assert!(trace_id(&SystemRng, 1_772_409_600).starts_with("Root=1-69a4d300-"));
     }
 }

@@ -11,7 +11,6 @@
 pub mod attempts;
 pub mod children;
 pub mod compress;
-pub mod deployed;
 pub mod environment;
 mod incidents;
 pub mod instances;
@@ -19,7 +18,6 @@ pub mod keys;
 pub mod lambda;
 pub mod load;
 pub mod logs;
-pub mod monitor;
 pub mod playable;
 mod publication;
 pub mod siblings;

@@ -24,6 +24,7 @@ use crate::{
     coingecko::{
         Engine, EngineConfig, MountedCoinGecko, PublicationLog, Terms, limits::KeyRing, mount, mount::HERE,
     },
+    deployed::Deployed,
     faults::{Timeline, Touches},
     incidents::UpdateKills,
     record::{Recorder, RecordingSetup, Timing, View, Witness, event::Event},
@@ -39,7 +40,6 @@ use crate::{
     world::{
         WorldError,
         attempts::Unseen,
-        deployed::Deployed,
         environment::{self, Endpoints},
         instances::{Instance, Recipe},
         keys,

@@ -6,13 +6,13 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     clock::RunClock,
+    deployed::eventbridge::ScheduledFunction,
     record::{Recorder, event::Event},
     schedule::Occasion,
     world::{
         WorldError,
         attempts::Unseen,
         children::{Child, ChildSpec},
-        lambda::UpdateFunction,
         logs::{self, Line, Origin},
         siblings::{Binary, Siblings},
     },
@@ -29,7 +29,7 @@ pub enum Runner {
     /// The function that the template's schedule invokes.
     Function {
         /// The function.
-        function: UpdateFunction,
+        function: ScheduledFunction,
         /// The run's clock.
         clock: RunClock,
         /// Where firings and ends are recorded.
@@ -162,7 +162,7 @@ impl Runner {
 
 /// One firing, as an event for the function, with all that Lambda makes of it.
 async fn invoke(
-    function: UpdateFunction,
+    function: ScheduledFunction,
     clock: RunClock,
     recorder: Recorder,
     index: u32,

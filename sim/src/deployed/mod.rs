@@ -1,4 +1,18 @@
-//! What `--via lambda` plays: what the template deploys in an environment, and the packages that it names.
+//! What `--via lambda` plays: what the template deploys in an environment, and the packages that it names; and what of it
+//! is the same on both clocks.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `entrance` | the gateway before the functions |
+//! | `eventbridge` | the rule that invokes a function, and what becomes of its events |
+//! | `ears`, `monitor` | what happens, told to the recording; CloudWatch, which evaluates the alarms |
+//!
+//! `world::lambda` has the functions of the real clock, `virtual_world::lambda` those of virtual time.
+
+pub mod ears;
+pub mod entrance;
+pub mod eventbridge;
+pub mod monitor;
 
 use std::{
     collections::BTreeMap,
@@ -70,6 +84,30 @@ impl Deployed {
     /// # Errors
     /// Whatever keeps it from being deployed, or from being emulated.
     pub fn read(folder: &Path, environment: &str, build_id: &str) -> Result<Self, DeployError> {
+        let mut deployed = Self::modelled(folder, environment)?;
+        for (id, function) in &deployed.deployment.functions {
+            let package = folder.join(&function.code);
+            let dist = dist_of(&package);
+            let manifest = Manifest::read(&dist)?;
+            manifest.is_of(build_id)?;
+            if manifest.architecture != function.architecture {
+                return Err(DeployError::Architecture {
+                    package: package.display().to_string(),
+                    found: manifest.architecture,
+                    wanted: function.architecture.clone(),
+                });
+            }
+            let verified = manifest.verify(&dist, &package)?;
+            deployed.packages.insert(id.clone(), verified);
+        }
+        Ok(deployed)
+    }
+
+    /// Reads the same without the packages: in virtual time the functions are code of this program.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being deployed, or from being emulated.
+    pub fn modelled(folder: &Path, environment: &str) -> Result<Self, DeployError> {
         let text = |path: &Path| {
             fs::read_to_string(path).map_err(|source| DeployError::Read {
                 path: path.display().to_string(),
@@ -82,27 +120,21 @@ impl Deployed {
         let samconfig = folder.join(format!("samconfig-{environment}.toml"));
         let parameters = Parameters::from_samconfig(&samconfig.display().to_string(), &text(&samconfig)?)?;
         let deployment = template.deployment(&parameters).map_err(DeployError::Template)?;
-        let mut packages = BTreeMap::new();
-        for (id, function) in &deployment.functions {
-            let package = folder.join(&function.code);
-            let dist = dist_of(&package);
-            let manifest = Manifest::read(&dist)?;
-            manifest.is_of(build_id)?;
-            if manifest.architecture != function.architecture {
-                return Err(DeployError::Architecture {
-                    package: package.display().to_string(),
-                    found: manifest.architecture,
-                    wanted: function.architecture.clone(),
-                });
-            }
-            packages.insert(id.clone(), manifest.verify(&dist, &package)?);
-        }
         let findings = check(&deployment, &template, &parameters);
         Ok(Self {
             deployment,
-            packages,
+            packages: BTreeMap::new(),
             findings,
         })
+    }
+
+    /// What each function is to the recording, by its place: what a schedule invokes is the update.
+    #[must_use]
+    pub fn services(&self) -> Vec<&'static str> {
+        let schedules = &self.deployment.schedules;
+        let is_scheduled = |id: &String| schedules.iter().any(|schedule| schedule.function == *id);
+        let service = |id| if is_scheduled(id) { "update" } else { "api" };
+        self.deployment.functions.keys().map(service).collect()
     }
 }
 
@@ -110,4 +142,24 @@ impl Deployed {
 fn dist_of(package: &Path) -> PathBuf {
     let dist = package.parent().and_then(Path::parent);
     dist.unwrap_or(Path::new(".")).to_owned()
+}
+
+/// The variables of a function: what the template says, and over it what the scenario says. What the template does not have is
+/// set only where the scenario differs from every default, or where it is the harness's own: so a variable that the template
+/// lacks is missed.
+#[must_use]
+pub fn variables(
+    template: &BTreeMap<String, String>,
+    scenario: &BTreeMap<String, String>,
+    defaults: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut all = template.clone();
+    for (name, value) in scenario {
+        let is_lambdas = name.starts_with("AWS_") && !name.starts_with("AWS_ENDPOINT_URL");
+        let is_said = template.contains_key(name) || defaults.get(name) != Some(value);
+        if is_said && !is_lambdas {
+            all.insert(name.clone(), value.clone());
+        }
+    }
+    all
 }

@@ -1,0 +1,34 @@
+//! What invokes functions: an emulated Lambda, whichever clock it runs on.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::{
+    outcome::Outcome,
+    scaling::{EnvironmentId, Throttle},
+};
+
+/// What a caller gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invoked {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// In which environment it was.
+    pub environment: EnvironmentId,
+}
+
+/// An emulated Lambda.
+pub trait Invoke: Send + Sync + fmt::Debug {
+    /// Invokes a function, by its place, and waits for its answer. It goes on when nobody waits any more.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    fn invoke(
+        &self,
+        function: usize,
+        payload: Bytes,
+        trace_id: String,
+    ) -> BoxFuture<'_, Result<Invoked, Throttle>>;
+}
