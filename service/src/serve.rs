@@ -27,7 +27,7 @@ pub use schedule::{EveryFormatError, invoke as invoke_update, parse_every};
 const WORKERS: usize = 2;
 
 /// What an invocation keeps of its time for sending the answer.
-const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
 /// Why a process ends otherwise than by being told to.
 #[derive(Debug, thiserror::Error)]

@@ -24,10 +24,12 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: Option<&RawLatencies>) -> Op
     let store = optional(raw.store.as_ref());
     let coingecko = optional(raw.coingecko.as_ref());
     let service = optional(raw.service.as_ref());
+    let cold_start = optional(raw.cold_start.as_ref());
     Some(Latencies {
         store: store?,
         coingecko: coingecko?,
         service: service?,
+        cold_start: cold_start?,
     })
 }
 
@@ -88,6 +90,7 @@ mod tests {
             store: STORE,
             coingecko: None,
             service: Some(Latency::Fixed(Duration::from_micros(300))),
+            cold_start: None,
         };
         assert_eq!(read(BASE, &[]), Ok(latencies));
         let (start, end) = BASE.split_once("[latency]").expect("it is there");
@@ -103,8 +106,12 @@ mod tests {
             store: STORE,
             coingecko: Some(Latency::Fixed(Duration::from_secs(1))),
             service: Some(Latency::Fixed(Duration::ZERO)),
+            cold_start: Some(Latency::Fixed(Duration::from_millis(80))),
         };
-        assert_eq!(read(child, &["latency.coingecko=1s"]), Ok(latencies));
+        assert_eq!(
+            read(child, &["latency.coingecko=1s", "latency.cold_start=80ms"]),
+            Ok(latencies)
+        );
     }
 
     #[test]

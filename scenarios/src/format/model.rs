@@ -213,6 +213,8 @@ pub struct Latencies {
     pub coingecko: Option<Latency>,
     /// What the service takes for a request, and the way to it and back.
     pub service: Option<Latency>,
+    /// What an environment of a function takes to start; with `--via lambda`.
+    pub cold_start: Option<Latency>,
 }
 
 /// What one kind of user does: its gets in order, `think` between two of them; a closed-loop user starts over.

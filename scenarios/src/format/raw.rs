@@ -147,6 +147,8 @@ pub(crate) struct RawLatencies {
     pub(super) coingecko: Option<At<RawLatency>>,
     /// What the service itself takes for a request, and the way to it and back.
     pub(super) service: Option<At<RawLatency>>,
+    /// What an environment of a function takes to start; with `--via lambda`.
+    pub(super) cold_start: Option<At<RawLatency>>,
 }
 
 /// What a kind of user does.

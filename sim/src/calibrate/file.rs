@@ -172,6 +172,7 @@ mod tests {
                 store: measured(412, 2_031, 480),
                 coingecko: measured(2_900, 11_000, 200),
                 service: measured(701, 4_900, 396),
+                cold_start: measured(9_000, 31_000, 90),
             },
         }
     }
@@ -217,6 +218,11 @@ mod tests {
         p50     = "701us"
         p99     = "4ms900us"
         samples = 396
+
+        [embedded.cold_start]
+        p50     = "9ms"
+        p99     = "31ms"
+        samples = 90
         "#);
         assert_eq!(Calibration::parse("c.toml", &text).expect("sound"), calibration());
     }

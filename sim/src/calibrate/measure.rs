@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    Build, Calibration, Figures, Machine, Measured, parts,
+    Build, Calibration, Figures, Machine, Measured, environments, parts,
     search::{NothingServable, Search},
     stack,
 };
@@ -49,6 +49,9 @@ pub enum CalibrateError {
     /// The fake CoinGecko could not be measured.
     #[error("the fake CoinGecko could not be measured: {0}")]
     CoinGecko(String),
+    /// An environment could not be started.
+    #[error("an environment of the API's function could not be started: {0}")]
+    Environment(String),
     /// Nothing can be counted on.
     #[error(transparent)]
     Nothing(#[from] NothingServable),
@@ -106,6 +109,8 @@ async fn figures(
     let store = parts::store(&calm, spec.step, stop).await?;
     tell("CoinGecko, one answer at a time");
     let coingecko = parts::coingecko(&calm, spec.step, stop).await?;
+    tell("environments of a function, started one by one");
+    let cold_starts = environments::cold_starts(&spec.siblings, &calm, spec.step, stop).await?;
     tell(&format!("the service, {CALM_RATE} requests/s"));
     let (seen, window) = stack::play(&spec.siblings, CALM_RATE, spec.step * CALM_STEPS, stop).await?;
     let service = seen.service_times(&window, store.hop);
@@ -135,5 +140,6 @@ async fn figures(
         store: measured("store", &store.calls)?,
         coingecko: measured("coingecko", &coingecko)?,
         service: measured("service", &service)?,
+        cold_start: measured("cold_start", &cold_starts)?,
     })
 }

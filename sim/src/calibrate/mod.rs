@@ -10,10 +10,12 @@
 //! | `machine` | the machine that it was measured on |
 //! | `measure` | everything that is measured, in order and in bounded time |
 //! | `parts` | one request to the store and one answer of CoinGecko, each alone |
+//! | `environments` | environments of the API's function, started one by one |
 //! | `stack` | the real stack under even arrivals |
 //! | `seen` | what users and the store front saw of it, and what that says |
 //! | `search` | which rate to try next, and which can be counted on; pure |
 
+mod environments;
 mod file;
 mod machine;
 mod measure;
@@ -84,16 +86,19 @@ pub struct Figures {
     pub coingecko: Measured,
     /// One client request that is served from memory, without its request to the store.
     pub service: Measured,
+    /// One environment of the API's function, from its start until it can take an event.
+    pub cold_start: Measured,
 }
 
 impl Figures {
     /// The latencies by name.
     #[must_use]
-    pub fn latencies(&self) -> [(&'static str, Measured); 3] {
+    pub fn latencies(&self) -> [(&'static str, Measured); 4] {
         [
             ("store", self.store),
             ("coingecko", self.coingecko),
             ("service", self.service),
+            ("cold_start", self.cold_start),
         ]
     }
 }

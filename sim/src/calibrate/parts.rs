@@ -53,7 +53,7 @@ const COINGECKO_GAP: Duration = Duration::from_millis(5);
 /// So many calls are made before any is counted.
 const WARM_CALLS: u64 = 10;
 /// An address that nothing is sent to.
-const NOWHERE: &str = "http://127.0.0.1:1";
+pub(super) const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// What requests to the store take.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ pub(super) async fn coingecko(
 }
 
 /// Calls one at a time, each `gap` after the end of the one before, until `lasting` is over.
-async fn every(
+pub(super) async fn every(
     gap: Duration,
     lasting: Duration,
     stop: &watch::Receiver<bool>,
@@ -204,7 +204,7 @@ async fn every(
     Ok(())
 }
 
-fn clock(scenario: &Scenario) -> RunClock {
+pub(super) fn clock(scenario: &Scenario) -> RunClock {
     RunClock::starting_in(Duration::ZERO, scenario.start.as_millisecond(), 1.0)
 }
 

@@ -128,6 +128,7 @@ mod tests {
                 store: measured(1),
                 coingecko: measured(3),
                 service: measured(2),
+                cold_start: measured(9),
             },
         }
     }
@@ -146,6 +147,8 @@ mod tests {
         coingecko p99     13.500 ms  27.000 ms   0.50
         service p50        0.900 ms   1.800 ms   0.50
         service p99        9.000 ms  18.000 ms   0.50
+        cold_start p50     4.050 ms   8.100 ms   0.50
+        cold_start p99    40.500 ms  81.000 ms   0.50
         servable rate         562/s      400/s   1.41
         ");
     }

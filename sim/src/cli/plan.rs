@@ -209,8 +209,8 @@ fn refuse_what_is_not_built(args: &RunArgs) -> Result<(), Vec<String>> {
     let plays_virtual = args.clock != ClockArg::Real;
     let plays_real = args.clock != ClockArg::Virtual;
     refuse(
-        args.via == Via::Lambda && plays_virtual,
-        "--via lambda is not built for virtual time yet; add --clock real",
+        args.via == Via::Lambda && args.sabotage.is_some_and(|sabotage| !sabotage.is_for_real_runs()),
+        "--sabotage breaks processes of the service in virtual time, not functions; leave --via lambda out",
     );
     refuse(
         args.check_determinism && !plays_virtual,

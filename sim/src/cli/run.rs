@@ -102,6 +102,12 @@ impl Session {
         problems.map(|problems| problems.to_string()).collect()
     }
 
+    /// What is deployed in the environment of a play, with --via lambda.
+    fn deployed_in(&self, play: &Play) -> Option<Arc<Deployed>> {
+        let environment = play.scenario.stack.environment.to_string();
+        self.deployed.get(&environment).cloned()
+    }
+
     async fn open(args: &RunArgs, plays: &[Play]) -> anyhow::Result<Self> {
         let siblings = if plays.iter().any(|play| matches!(play.on, On::Real { .. })) {
             let siblings = Siblings::beside_this()?;
@@ -115,7 +121,12 @@ impl Session {
             for play in plays {
                 let entry = deployed.entry(play.scenario.stack.environment.to_string());
                 if let btree_map::Entry::Vacant(entry) = entry {
-                    let read = Deployed::read(Path::new("."), entry.key(), service::BUILD_ID)?;
+                    let here = Path::new(".");
+                    let read = if siblings.is_some() {
+                        Deployed::read(here, entry.key(), service::BUILD_ID)?
+                    } else {
+                        Deployed::modelled(here, entry.key())?
+                    };
                     for finding in &read.findings {
                         printer::notice(&format!("warning: {finding}"));
                     }
@@ -290,6 +301,8 @@ async fn play_virtual(
         seed: play.seed,
         config: play.config.clone(),
         store,
+        deployed: session.deployed_in(play),
+        env: play.env.clone(),
         witness: None,
         plant: play.sabotage.and_then(Sabotage::plant),
         broken_config: play.broken_config.clone(),

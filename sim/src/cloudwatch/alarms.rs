@@ -129,7 +129,7 @@ pub fn evaluation_range(evaluation_periods: u32) -> u32 {
 pub struct Alarms {
     watches: Vec<Watch>,
     settle_ms: i64,
-    from_ms: i64,
+    since_ms: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ impl Alarms {
         Ok(Self {
             watches: watches.collect::<Result<_, _>>()?,
             settle_ms: 0,
-            from_ms: i64::MIN,
+            since_ms: i64::MIN,
         })
     }
 
@@ -168,12 +168,12 @@ impl Alarms {
         self
     }
 
-    /// Evaluates nothing before an instant, Unix milliseconds: stands for a system that is in use already when the
-    /// simulation starts, the time before which is no outage. CloudWatch has warm-up periods for that (b), and without one
-    /// an alarm to which missing data is breaching goes off as soon as it is made (a).
+    /// Evaluates no alarm before all that it looks back on lies after an instant, Unix milliseconds: stands for a system
+    /// that is in use already when the simulation starts, the time before which is no outage. CloudWatch has warm-up
+    /// periods for that (b), and without one an alarm to which missing data is breaching goes off as soon as it is made (a).
     #[must_use]
-    pub fn warm_until(mut self, from_ms: i64) -> Self {
-        self.from_ms = from_ms;
+    pub fn in_use_since(mut self, start_ms: i64) -> Self {
+        self.since_ms = start_ms;
         self
     }
 
@@ -195,12 +195,12 @@ impl Alarms {
     ///   long ago is not enough data, as of no datapoint at all: `INSUFFICIENT_DATA`, or the state stays. (For the latter
     ///   today's page only says that the alarm "does not go immediately into ALARM"; the state is of its edition of 2019.)
     pub fn evaluate(&mut self, metrics: &Metrics, now_ms: i64) -> Vec<StateChange> {
-        if now_ms < self.from_ms {
-            return Vec::new();
-        }
         let end_ms = now_ms.saturating_sub(self.settle_ms).div_euclid(MINUTE_MS) * MINUTE_MS;
         let mut changes = Vec::new();
         for (index, watch) in self.watches.iter_mut().enumerate() {
+            if end_ms.saturating_sub(watch.range_ms()) < self.since_ms {
+                continue;
+            }
             let points = watch.points(metrics, end_ms);
             let Some((to, reason)) = decide(&watch.alarm, &points, watch.state) else {
                 continue;
@@ -252,6 +252,11 @@ impl Watch {
             period_ms: i64::try_from(period.as_millis()).unwrap_or(i64::MAX),
             state: State::InsufficientData,
         })
+    }
+
+    /// What it looks back on.
+    fn range_ms(&self) -> i64 {
+        i64::from(evaluation_range(self.alarm.evaluation_periods)).saturating_mul(self.period_ms)
     }
 
     /// The periods of the evaluation range that ends at an instant, the newest first: start and datapoint.

@@ -72,15 +72,13 @@ impl CloudWatch {
         let metrics = Metrics::for_alarms(&deployment.alarms).map_err(unknown)?;
         let functions = deployment.functions.values();
         let settle_ms = i64::try_from(SETTLE.as_millis()).unwrap_or(0);
-        let looked_back = deployment.alarms.iter().map(range).max().unwrap_or_default();
-        let warm_ms = start_ms.saturating_add(i64::try_from(looked_back.as_millis()).unwrap_or(0));
         Ok(Self {
             functions: functions
                 .map(|function| LambdaMetrics::of(&metrics, &function.name))
                 .collect(),
             api: ApiMetrics::of(&metrics, &deployment.api.name, &deployment.api.stage),
             metrics,
-            alarms: alarms.settling(SETTLE).warm_until(warm_ms),
+            alarms: alarms.settling(SETTLE).in_use_since(start_ms),
             next_ms: start_ms.div_euclid(MINUTE_MS) * MINUTE_MS + MINUTE_MS + settle_ms,
         })
     }

@@ -23,6 +23,15 @@ use crate::{
 /// Lambda takes no larger event of a caller who waits, bytes. (Documented: 6 MB.)
 const MOST_EVENT: usize = 6 << 20;
 
+/// Where an answer is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whence {
+    /// The environment of the function.
+    pub environment: EnvironmentId,
+    /// As [`Invoked::number`].
+    pub number: Option<u64>,
+}
+
 /// Hears of each request that is answered.
 pub type Answered = Arc<dyn Fn(&Answer) + Send + Sync>;
 
@@ -62,12 +71,12 @@ impl Desk {
         self.gateway().stage().to_owned()
     }
 
-    /// Answers a request whose path begins with the stage; with the environment that it was in.
+    /// Answers a request whose path begins with the stage; with where the answer is from, when a function gave it.
     pub async fn exchange(
         &self,
         request: Request<Bytes>,
         source_ip: String,
-    ) -> (Response<Bytes>, Option<EnvironmentId>) {
+    ) -> (Response<Bytes>, Option<Whence>) {
         let Behind { clock, rng, .. } = &self.behind;
         let now_ms = clock.now_ms();
         let arrival = Arrival {
@@ -78,15 +87,15 @@ impl Desk {
             trace_id: trace_id(&**rng, now_ms / 1000),
         };
         let step = self.gateway().receive(&request, arrival);
-        let (answer, environment) = match step {
+        let (answer, whence) = match step {
             Step::Answer(answer) => (answer, None),
             Step::Invoke(invocation) => self.invoke(*invocation).await,
         };
         (self.behind.answered)(&answer);
-        (answer.response, environment)
+        (answer.response, whence)
     }
 
-    async fn invoke(&self, mut invocation: Invocation) -> (Answer, Option<EnvironmentId>) {
+    async fn invoke(&self, mut invocation: Invocation) -> (Answer, Option<Whence>) {
         let Behind {
             lambda,
             functions,
@@ -95,7 +104,7 @@ impl Desk {
             ..
         } = &self.behind;
         let payload = Bytes::from(std::mem::take(&mut invocation.payload));
-        let (outcome, environment) = match functions.get(&invocation.function) {
+        let (outcome, whence) = match functions.get(&invocation.function) {
             _ if payload.len() > MOST_EVENT => (Outcome::TooLarge, None),
             None => (Outcome::Unavailable, None),
             Some(function) => {
@@ -104,19 +113,23 @@ impl Desk {
                 match tokio::time::timeout(invocation.timeout, invoked).await {
                     Err(_) => (Outcome::TimedOut, None),
                     Ok(Err(_)) => (Outcome::Throttled, None),
-                    Ok(Ok(Invoked { outcome, environment })) => {
+                    Ok(Ok(Invoked {
+                        outcome,
+                        environment,
+                        number,
+                    })) => {
                         let given = if outcome.failure.is_some() {
                             Outcome::FunctionError(outcome.payload)
                         } else {
                             Outcome::Payload(outcome.payload)
                         };
-                        (given, Some(environment))
+                        (given, Some(Whence { environment, number }))
                     }
                 }
             }
         };
         let answer = self.gateway().finish(invocation, outcome, clock.now_ms());
-        (answer, environment)
+        (answer, whence)
     }
 
     fn gateway(&self) -> MutexGuard<'_, Gateway> {

@@ -54,12 +54,11 @@ async fn exchange(desk: &Desk, request: Request<Incoming>, peer: IpAddr) -> Resp
     // One byte more than is allowed tells the engine enough.
     let body = read(body, MAX_BODY_BYTES + 1).await;
     let request = Request::from_parts(parts, body);
-    let (response, environment) = desk.exchange(request, peer.to_string()).await;
+    let (response, whence) = desk.exchange(request, peer.to_string()).await;
     let mut response = response.map(Full::new);
-    if let Some(environment) = environment {
-        response
-            .headers_mut()
-            .insert(ENVIRONMENT, HeaderValue::from(environment));
+    if let Some(whence) = whence {
+        let environment = HeaderValue::from(whence.environment);
+        response.headers_mut().insert(ENVIRONMENT, environment);
     }
     response
 }

@@ -69,8 +69,8 @@ pub fn judge(
 /// What became of the alarms.
 fn told(lens: &Lens<'_>) -> Vec<AlarmTold> {
     let recording = lens.recording();
-    let told = |AlarmChange { at_us, change }: &AlarmChange| AlarmTold {
-        at: recording.timing.wall_s(*at_us),
+    let told = |AlarmChange { change, .. }: &AlarmChange| AlarmTold {
+        at: (change.at_ms - recording.timing.start_ms) as f64 / 1e3,
         alarm: change.id.clone(),
         from: change.from.to_string(),
         to: change.to.to_string(),

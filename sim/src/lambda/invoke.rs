@@ -17,6 +17,8 @@ pub struct Invoked {
     pub outcome: Outcome,
     /// In which environment it was.
     pub environment: EnvironmentId,
+    /// The number of the request, where one thread does it all and it can be known on whose behalf.
+    pub number: Option<u64>,
 }
 
 /// An emulated Lambda.

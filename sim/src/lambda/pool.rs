@@ -182,7 +182,11 @@ impl Lambda {
             environment
         };
         match answered.await {
-            Ok(outcome) => Ok(Invoked { outcome, environment }),
+            Ok(outcome) => Ok(Invoked {
+                outcome,
+                environment,
+                number: None,
+            }),
             // The run is over, or an environment could not be made.
             Err(_) => Err(Throttle::Account),
         }

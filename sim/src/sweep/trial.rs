@@ -99,6 +99,8 @@ pub fn play(
         seed,
         config,
         store: StoreKind::Memory,
+        deployed: None,
+        env: BTreeMap::new(),
         witness: Some(watch.witness()),
         plant,
         broken_config: None,

@@ -38,7 +38,7 @@ impl NextFiring {
     }
 
     /// Lets what is due by `now_us` happen first.
-    async fn passed(&self, now_us: u64) {
+    pub(super) async fn passed(&self, now_us: u64) {
         while self.0.load(Ordering::Relaxed) <= now_us {
             tokio::task::yield_now().await;
         }

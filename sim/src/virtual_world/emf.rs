@@ -10,6 +10,8 @@ use service::metrics::Emf;
 
 use crate::{
     clock::RunClock,
+    cloudwatch::emf::Document,
+    deployed::monitor::Monitor,
     record::{Recorder, event::Event},
 };
 
@@ -18,6 +20,8 @@ pub(super) struct RecordedEmf {
     service: &'static str,
     clock: RunClock,
     recorder: Recorder,
+    /// CloudWatch, where something is deployed: it reads each document, and keeps what keeps all rules.
+    monitor: Option<Monitor>,
     names: Mutex<Names>,
 }
 
@@ -34,11 +38,17 @@ const MOST_METRICS: usize = 16;
 
 impl RecordedEmf {
     /// The sink of a process; `service` is `api` or `update`.
-    pub(super) fn new(service: &'static str, clock: RunClock, recorder: Recorder) -> Self {
+    pub(super) fn new(
+        service: &'static str,
+        clock: RunClock,
+        recorder: Recorder,
+        monitor: Option<Monitor>,
+    ) -> Self {
         Self {
             service,
             clock,
             recorder,
+            monitor,
             names: Mutex::default(),
         }
     }
@@ -46,6 +56,21 @@ impl RecordedEmf {
 
 impl Emf for RecordedEmf {
     fn line(&self, json: &str) {
+        if let Some(monitor) = &self.monitor {
+            match Document::parse(json, self.clock.now_ms()) {
+                Some(Ok(document)) => {
+                    monitor.put(|cloudwatch, _| cloudwatch.metrics().put_document(&document));
+                }
+                Some(Err(error)) => {
+                    self.recorder.record(Event::EmfBroken {
+                        at_us: self.clock.now_us(),
+                        problem: format!("{error}: {json}"),
+                    });
+                    return;
+                }
+                None => return,
+            }
+        }
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let mut values = Vec::with_capacity(MOST_METRICS);
         for (name, value) in metrics(json) {

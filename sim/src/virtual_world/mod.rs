@@ -5,6 +5,9 @@
 //!            schedule ──▶ update-k ──▶   │
 //!                           └─────────▶ engine of the fake CoinGecko (faults)
 //! ```
+//! With `--via lambda` users come to the template's gateway, and behind it are environments of a modelled Lambda in the place
+//! of instances; the schedule invokes a function.
+//!
 //! A paused tokio runtime moves its clock to the next timer whenever nothing else is left to do, so waits cost
 //! nothing and everything happens in an order that depends on the scenario and the seed alone. There are no sockets,
 //! no threads and no blocking calls; wall time is the scenario's `start` plus the virtual time that has passed. What
@@ -14,7 +17,9 @@
 mod api;
 mod asking;
 mod emf;
+mod functions;
 mod incidents;
+mod lambda;
 mod models;
 mod parts;
 mod plant;
@@ -46,6 +51,7 @@ use tokio::sync::watch;
 use self::{
     api::{Instance, Instances, NextFiring},
     emf::RecordedEmf,
+    functions::{Functions, FunctionsSpec},
     incidents::Victims,
     models::Models,
     parts::Parts,
@@ -56,6 +62,8 @@ use self::{
 };
 use crate::{
     clock::RunClock,
+    cloudwatch::running::AlarmAbout,
+    deployed::{Deployed, monitor::Monitor},
     incidents::UpdateKills,
     record::{Recorder, Recording, Timing, event::Event},
     schedule::Schedule,
@@ -117,6 +125,10 @@ pub struct VirtualSpec {
     pub config: Config,
     /// The store.
     pub store: StoreKind,
+    /// What is deployed, when the service is played as functions.
+    pub deployed: Option<Arc<Deployed>>,
+    /// Settings of the service beneath the scenario's back, which `config` has in it.
+    pub env: BTreeMap<String, String>,
     /// Who watches beside the recorder.
     pub witness: Option<Witness>,
     /// What is broken on purpose.
@@ -149,6 +161,8 @@ impl VirtualSpec {
             scenario: Arc::new(scenario),
             config,
             store: StoreKind::Memory,
+            deployed: None,
+            env: BTreeMap::new(),
             witness: None,
             plant: None,
             broken_config: None,
@@ -214,6 +228,10 @@ struct World<'a> {
     recorder: Recorder,
     pulse: Pulse,
     instances: Arc<Instances>,
+    /// What users talk to.
+    entrance: Arc<dyn Carry>,
+    /// CloudWatch, where something is deployed.
+    monitor: Option<Monitor>,
     updater: Updater,
     table: Table,
     /// By load.
@@ -230,19 +248,25 @@ impl<'a> World<'a> {
             .map(|load| keys::secrets(spec.seed, &load.name, load.keys.count))
             .collect();
         let engine = Arc::new(engine(scenario, spec.seed));
+        let alarms = spec
+            .deployed
+            .as_deref()
+            .map(|deployed| AlarmAbout::of(&deployed.deployment))
+            .unwrap_or_default();
         let recorder = Recorder::new(recording_setup(
             scenario,
             &spec.config,
             (Timing::of(&clock, scenario.duration), Duration::ZERO),
             &engine,
             &keys,
-            Vec::new(),
+            alarms,
         ))
         .watched_by(spec.witness.clone());
         let Models {
             store: store_latency,
             coingecko,
             service,
+            cold_start,
         } = Models::of(scenario, spec.seed);
         let (midway, killed) =
             incidents::update_killer(UpdateKills::of(&scenario.faults), clock, recorder.clone());
@@ -265,6 +289,23 @@ impl<'a> World<'a> {
             table: table.clone(),
             upstream,
             recorder: recorder.clone(),
+            monitor: None,
+        };
+        let functions = match spec.deployed.as_deref() {
+            Some(deployed) => Some(Functions::of(FunctionsSpec {
+                deployed,
+                parts: &parts,
+                keys: &keys,
+                models: (cold_start, Arc::clone(&service)),
+                next_firing: &next_firing,
+                pulse: &pulse,
+            })?),
+            None => None,
+        };
+        let processes = if functions.is_some() {
+            0
+        } else {
+            scenario.stack.instances
         };
         let of_instance = parts.clone();
         let make = move |index: u32, starts: u64| {
@@ -276,7 +317,7 @@ impl<'a> World<'a> {
         };
         let is_service = |fault: &Fault| fault.target() == Target::Service;
         let instances = Instances {
-            instances: (0..scenario.stack.instances)
+            instances: (0..processes)
                 .map(|index| Instance::new(make(index, 0)))
                 .collect(),
             are_mortal: scenario.faults.iter().any(is_service),
@@ -287,8 +328,19 @@ impl<'a> World<'a> {
             pulse: pulse.clone(),
             count: AtomicU64::new(0),
         };
+        let instances = Arc::new(instances);
+        let (entrance, monitor, function) = match functions {
+            Some(functions) => (
+                functions.entrance as Arc<dyn Carry>,
+                Some(functions.monitor),
+                Some(functions.scheduled),
+            ),
+            None => (Arc::clone(&instances) as Arc<dyn Carry>, None, None),
+        };
         let updater = Updater {
             parts,
+            function,
+            end: clock.instant_of_wall(scenario.duration),
             killed,
             next_firing,
             pulse: pulse.clone(),
@@ -298,7 +350,9 @@ impl<'a> World<'a> {
             clock,
             recorder,
             pulse,
-            instances: Arc::new(instances),
+            instances,
+            entrance,
+            monitor,
             updater,
             table,
             keys,
@@ -328,6 +382,12 @@ impl<'a> World<'a> {
             parts.begin(format!("load `{}`", load.name), self.load(index, stop.clone()));
         }
         // An update that began just before the end may hold its lease that long.
+        let alarms = async {
+            match &self.monitor {
+                Some(monitor) => monitor.clone().evaluate().await,
+                None => std::future::pending().await,
+            }
+        };
         let last = ANSWER_TIMEOUT.max(self.updater.parts.config.update_lease());
         let played = async {
             parts.end(end, last + DRAIN, &self.pulse).await?;
@@ -341,6 +401,7 @@ impl<'a> World<'a> {
                 Ok(()) => Ended::Complete,
                 Err(error) => Ended::Failed(error),
             },
+            () = alarms => Ended::Complete,
         }
     }
 
@@ -356,7 +417,10 @@ impl<'a> World<'a> {
             scenario,
             load: index,
             seed: self.spec.seed.0,
-            targets: u16::try_from(scenario.stack.instances).unwrap_or(u16::MAX),
+            targets: match &self.monitor {
+                Some(_) => 1,
+                None => u16::try_from(scenario.stack.instances).unwrap_or(u16::MAX),
+            },
             keys: self.keys[index].clone(),
             symbols: symbols(&self.spec.config),
             timeout: ANSWER_TIMEOUT,
@@ -366,8 +430,7 @@ impl<'a> World<'a> {
             pulse.beat(clock.now_us());
             recorder.record(Event::Request { load, line });
         };
-        let instances: Arc<dyn Carry> = self.instances.clone();
-        let playing = within::play(plan, instances, Arc::new(tell), stop);
+        let playing = within::play(plan, Arc::clone(&self.entrance), Arc::new(tell), stop);
         let (recorder, name) = (self.recorder.clone(), scenario.loads[index].name.clone());
         async move {
             let ended = playing.await.map_err(|error| WorldError::LoadFailed {
@@ -394,14 +457,21 @@ struct ProcessParts {
     table: Table,
     upstream: Upstream,
     recorder: Recorder,
+    /// CloudWatch, where something is deployed.
+    monitor: Option<Monitor>,
 }
 
 impl ProcessParts {
     /// A process of this name; `service` is what its documents say it is.
     fn app(&self, service: &'static str, process: &str) -> App {
+        self.app_of(self.config.clone(), service, process)
+    }
+
+    /// The same with a configuration of its own.
+    fn app_of(&self, config: Config, service: &'static str, process: &str) -> App {
         let store = self.table.of(process);
         App::new(
-            self.config.clone(),
+            config,
             Arc::new(self.clock),
             match self.spec.plant {
                 Some(plant) => plant.store(store),
@@ -409,7 +479,12 @@ impl ProcessParts {
             },
             self.upstream.clone(),
             self.spec.rng(process),
-            Arc::new(RecordedEmf::new(service, self.clock, self.recorder.clone())),
+            Arc::new(RecordedEmf::new(
+                service,
+                self.clock,
+                self.recorder.clone(),
+                self.monitor.clone(),
+            )),
         )
     }
 }

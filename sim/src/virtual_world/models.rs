@@ -22,6 +22,8 @@ pub(super) struct Models {
     pub(super) coingecko: Arc<Modelled>,
     /// One client request, beside what it waits for: the way there and back, and the service's own work.
     pub(super) service: Arc<Modelled>,
+    /// One environment of a function, from the event that needs it until it can take one.
+    pub(super) cold_start: Arc<Modelled>,
 }
 
 impl Models {
@@ -36,12 +38,14 @@ impl Models {
             store,
             coingecko,
             service,
+            cold_start,
             ..
         } = calibrate::committed().embedded;
         Self {
             store: model("store", said.store, store),
             coingecko: Arc::new(model("coingecko", said.coingecko, coingecko)),
             service: Arc::new(model("service", said.service, service)),
+            cold_start: Arc::new(model("cold_start", said.cold_start, cold_start)),
         }
     }
 }

@@ -2,15 +2,24 @@
 //! process of its own on the real clock.
 
 use service::serve;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use super::{ProcessParts, Pulse, api::NextFiring};
-use crate::{record::event::Event, schedule::Occasion, world::WorldError};
+use crate::{
+    deployed::eventbridge::ScheduledFunction,
+    record::event::Event,
+    schedule::Occasion,
+    world::{UPDATE_BEYOND_END, WorldError},
+};
 
 /// What every update is started with.
 #[derive(Clone, Debug)]
 pub(super) struct Updater {
     pub(super) parts: ProcessParts,
+    /// What the schedule invokes, where something is deployed.
+    pub(super) function: Option<ScheduledFunction>,
+    /// The end of the scenario. What is tried again after that tells nothing.
+    pub(super) end: Instant,
     /// Counts the updates that are killed midway.
     pub(super) killed: watch::Receiver<u64>,
     pub(super) next_firing: NextFiring,
@@ -62,6 +71,18 @@ impl Updater {
     async fn update(mut self, index: u32) {
         let pulse = self.pulse;
         let _running = pulse.update();
+        if let Some(function) = self.function {
+            let clock = self.parts.clock;
+            let fired = function.fire(clock, |ok| {
+                let at_us = clock.now_us();
+                self.parts
+                    .recorder
+                    .record(Event::UpdateEnded { at_us, index, ok });
+            });
+            // One that still waits to be tried again then is ended.
+            let _ = tokio::time::timeout_at(self.end + UPDATE_BEYOND_END, fired).await;
+            return;
+        }
         let process = format!("update-{index}");
         let app = self.parts.app("update", &process);
         self.killed.mark_unchanged();

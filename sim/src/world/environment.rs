@@ -118,7 +118,8 @@ pub fn unchecked(stack: &Stack, overrides: &BTreeMap<String, String>) -> Result<
 }
 
 /// The environment on a stack whose parts listen nowhere.
-fn nowhere(stack: &Stack, overrides: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+#[must_use]
+pub fn nowhere(stack: &Stack, overrides: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let clock = RunClock::starting_in(Duration::ZERO, 0, 1.0);
     let endpoints = Endpoints {
         store: "http://127.0.0.1:1",

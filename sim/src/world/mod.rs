@@ -65,7 +65,7 @@ const TICK_EVERY: Duration = Duration::from_millis(200);
 /// How long the users' last answers may take after the end, beyond the longest answer, real time.
 const DRAIN_BEYOND_ANSWER: Duration = Duration::from_secs(5);
 /// How long the last update may go on after the end, real time.
-const UPDATE_BEYOND_END: Duration = Duration::from_secs(5);
+pub(crate) const UPDATE_BEYOND_END: Duration = Duration::from_secs(5);
 /// How long a process may take to end when asked to: above every bound of a request in flight.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 

@@ -247,9 +247,7 @@ fn alarms_of_the_template() -> Vec<Alarm> {
 fn the_alarms_of_the_template_in_an_outage() {
     let all = alarms_of_the_template();
     let mut metrics = Metrics::for_alarms(&all).expect("known statistics");
-    let mut alarms = Alarms::new(&all)
-        .expect("emulated")
-        .warm_until(MIDNIGHT_MS + 5 * MINUTE_MS);
+    let mut alarms = Alarms::new(&all).expect("emulated").in_use_since(MIDNIGHT_MS);
     let api = LambdaMetrics::of(&metrics, "crypto-watch-api-prod");
     let update = LambdaMetrics::of(&metrics, "crypto-watch-update-prod");
     let gateway = ApiMetrics::of(&metrics, "crypto-watch-api-prod", "prod");
