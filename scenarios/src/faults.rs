@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::draw::{Component, Draws, Stream};
-use crate::format::model::{Fault, Match, Target};
+use crate::format::model::{Fault, FunctionName, Match, Target};
 
 /// What a fault's `match` is compared with. What an event does not have matches no condition on it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Facts<'a> {
     pub op: Option<&'a str>,
     /// The partition keys of the items.
     pub keys: &'a [&'a str],
+    /// The function that is invoked.
+    pub function: Option<FunctionName>,
 }
 
 impl Facts<'_> {
@@ -33,6 +35,7 @@ impl Facts<'_> {
             header,
             op,
             key_prefix,
+            function,
         } = conditions;
         path.as_deref().is_none_or(|path| self.path.starts_with(path))
             && id.as_deref().is_none_or(|id| self.ids.contains(&id))
@@ -43,6 +46,7 @@ impl Facts<'_> {
             && key_prefix
                 .as_deref()
                 .is_none_or(|prefix| self.keys.iter().any(|key| key.starts_with(prefix)))
+            && function.is_none_or(|function| self.function == Some(function))
     }
 
     fn has_header(&self, name: &str, value: Option<&str>) -> bool {
@@ -215,6 +219,7 @@ mod tests {
             headers: Some(&headers),
             op: Some("GetItem"),
             keys: &["LEASE#prices"],
+            function: None,
         };
         let meets = |conditions: Match| call.meet(&conditions);
         let text = |text: &str| Some(text.to_owned());

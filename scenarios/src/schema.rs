@@ -248,6 +248,7 @@ fn kinds(out: &mut String) {
         Target::Service,
         Target::Schedule,
         Target::Clients,
+        Target::Lambda,
     ] {
         let _ = writeln!(out, "\n### Kinds of target `{target}`\n");
         out.push_str("| kind | what happens | parameters |\n|---|---|---|\n");

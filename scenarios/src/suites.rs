@@ -96,6 +96,17 @@ pub static BUILT_IN: &[BuiltIn] = built_in![
     "crash" / "api-killed",
     "crash" / "store-restarted",
     "crash" / "updater-killed",
+    "lambda" / "alarm-drill",
+    "lambda" / "alarm-twin",
+    "lambda" / "cold-burst",
+    "lambda" / "double-fire",
+    "lambda" / "freeze-mid-refresh",
+    "lambda" / "out-of-memory",
+    "lambda" / "panic",
+    "lambda" / "throttled",
+    "lambda" / "timeout",
+    "lambda" / "update-retried",
+    "lambda" / "usage-plan-quota",
     "sweep" / "sweep-base",
 ];
 
@@ -233,7 +244,11 @@ mod tests {
     use super::*;
 
     /// The scenarios that overload a key on purpose, and how many of their loads do.
-    const WARNED: [(&str, usize); 2] = [("client-over-limit", 2), ("noisy-client", 1)];
+    const WARNED: [(&str, usize); 3] = [
+        ("client-over-limit", 2),
+        ("noisy-client", 1),
+        ("usage-plan-quota", 1),
+    ];
 
     #[test]
     fn every_built_in_scenario_is_right() {
@@ -294,7 +309,7 @@ mod tests {
         ");
         insta::assert_snapshot!(said("qqqq"), @r"
         error: there is no scenario, suite or file `qqqq`
-          = the suites are smoke, days, outages, store, crash, sweep; `crypto-watch-sim list` names the scenarios; or give a file that ends in .toml
+          = the suites are smoke, days, outages, store, crash, lambda, sweep; `crypto-watch-sim list` names the scenarios; or give a file that ends in .toml
         ");
         insta::assert_snapshot!(said("no/such.toml"), @"error: cannot read no/such.toml: No such file or directory (os error 2)");
     }

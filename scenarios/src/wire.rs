@@ -118,6 +118,9 @@ pub struct RequestLine {
     /// The `Retry-After` header, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u32>,
+    /// Whether a gateway gave the answer by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_gateway: bool,
     /// `code` of the problem document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

@@ -17,6 +17,8 @@ pub enum FaultKind {
     Schedule(ScheduleFault),
     /// Users misbehave.
     Clients(ClientFault),
+    /// Functions of the service suffer.
+    Lambda(LambdaFault),
 }
 
 impl FaultKind {
@@ -28,6 +30,7 @@ impl FaultKind {
             Self::Service(_) => Target::Service,
             Self::Schedule(_) => Target::Schedule,
             Self::Clients(_) => Target::Clients,
+            Self::Lambda(_) => Target::Lambda,
         }
     }
 }
@@ -439,5 +442,32 @@ pub enum ClientFault {
     SlowReader {
         /// Bytes per real second.
         bytes_per_second: u64,
+    },
+}
+
+/// What happens to invocations of functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LambdaFault {
+    /// Its environment stands still (SIGSTOP).
+    Freeze {
+        /// So long after its event, real time.
+        into: Duration,
+        /// For so long, real time; `None` = until Lambda's timeout ends it.
+        lasting: Option<Duration>,
+    },
+    /// The process ends as after a panic that nobody catches (SIGABRT).
+    Abort {
+        /// So long after its event, real time.
+        into: Duration,
+    },
+    /// The process is killed for want of memory.
+    OutOfMemory {
+        /// So long after its event, real time.
+        into: Duration,
+    },
+    /// Others use the account: functions without a reservation have less room.
+    Concurrency {
+        /// Invocations that the account may run at the same time.
+        count: u32,
     },
 }

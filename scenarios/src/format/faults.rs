@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::checker::{Checker, suggestion};
 use super::fault::{
-    BlockBody, ClientFault, CoinGeckoFault, ConnectFailure, Cut, FaultKind, Freeze, Killed, Latency, Missing,
-    PriceField, Renamed, RetryAfter, ScheduleFault, ServiceFault, StoreFault, Throttling, WrongValue,
+    BlockBody, ClientFault, CoinGeckoFault, ConnectFailure, Cut, FaultKind, Freeze, Killed, LambdaFault,
+    Latency, Missing, PriceField, Renamed, RetryAfter, ScheduleFault, ServiceFault, StoreFault, Throttling,
+    WrongValue,
 };
 use super::kinds::{KINDS, KindRow};
 use super::latency;
@@ -93,6 +94,7 @@ fn target(raw: RawTarget) -> Target {
         RawTarget::Service => Target::Service,
         RawTarget::Schedule => Target::Schedule,
         RawTarget::Clients => Target::Clients,
+        RawTarget::Lambda => Target::Lambda,
     }
 }
 
@@ -126,6 +128,7 @@ fn kind(checker: &mut Checker<'_>, raw: &RawFault, target: Target) -> Option<Fau
         Target::Service => params.service(name).map(FaultKind::Service),
         Target::Schedule => params.schedule(name).map(FaultKind::Schedule),
         Target::Clients => params.clients(name).map(FaultKind::Clients),
+        Target::Lambda => params.lambda(name).map(FaultKind::Lambda),
     };
     if let Some(kind) = &kind {
         modifiers::contradictions(checker, raw, kind);
@@ -235,7 +238,9 @@ fn given(raw: &RawFault) -> Vec<(&'static str, Range<usize>)> {
         read_units,
         process,
         instance,
-        by
+        by,
+        into,
+        lasting
     ];
     plain
         .into_iter()
@@ -457,6 +462,31 @@ impl Params<'_, '_> {
             "slow_reader" => Some(ClientFault::SlowReader {
                 bytes_per_second: self.speed()?,
             }),
+            _ => None,
+        }
+    }
+
+    fn lambda(&mut self, kind: &str) -> Option<LambdaFault> {
+        let raw = self.raw;
+        if kind == "concurrency" {
+            return Some(LambdaFault::Concurrency {
+                count: raw.count.as_ref()?.value,
+            });
+        }
+        let into = match &raw.into {
+            Some(into) => self.checker.duration(into)?,
+            None => Duration::ZERO,
+        };
+        match kind {
+            "freeze" => Some(LambdaFault::Freeze {
+                into,
+                lasting: match &raw.lasting {
+                    Some(lasting) => Some(self.checker.positive(lasting)?),
+                    None => None,
+                },
+            }),
+            "abort" => Some(LambdaFault::Abort { into }),
+            "out_of_memory" => Some(LambdaFault::OutOfMemory { into }),
             _ => None,
         }
     }

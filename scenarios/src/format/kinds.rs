@@ -1,6 +1,6 @@
 //! The table of fault kinds: what each breaks, which parameters it needs and which it may have.
 
-use super::model::Target::{self, Clients, CoinGecko, Schedule, Service, Store};
+use super::model::Target::{self, Clients, CoinGecko, Lambda, Schedule, Service, Store};
 
 /// A row of [`KINDS`].
 #[derive(Clone, Copy, Debug)]
@@ -302,6 +302,34 @@ pub static KINDS: &[KindRow] = &[
         "slow_reader",
         "users read their answers slowly, though no longer than their load lasts",
         &["speed"],
+        &[],
+    ),
+    row(
+        Lambda,
+        "freeze",
+        "the environment of an invocation stands still (SIGSTOP), `into` after its event, for `lasting`",
+        &[],
+        &[("into", "`0s`"), ("lasting", "until the function's timeout")],
+    ),
+    row(
+        Lambda,
+        "abort",
+        "the function's process ends `into` after the event, as after a panic that nobody catches (SIGABRT)",
+        &[],
+        &[("into", "`0s`")],
+    ),
+    row(
+        Lambda,
+        "out_of_memory",
+        "the function's process is killed `into` after the event, as when it needs more memory than the function has",
+        &[],
+        &[("into", "`0s`")],
+    ),
+    row(
+        Lambda,
+        "concurrency",
+        "others use the account, which leaves `count` invocations at the same time, reservations included",
+        &["count"],
         &[],
     ),
 ];

@@ -463,6 +463,8 @@ pub enum Target {
     Schedule,
     /// The users.
     Clients,
+    /// Lambda, which runs the service's functions.
+    Lambda,
 }
 
 impl Target {
@@ -474,6 +476,7 @@ impl Target {
             Self::Service => "service",
             Self::Schedule => "schedule",
             Self::Clients => "clients",
+            Self::Lambda => "lambda",
         }
     }
 }
@@ -497,6 +500,17 @@ pub struct Match {
     pub op: Option<String>,
     /// The item's partition key begins so.
     pub key_prefix: Option<String>,
+    /// The invocation is one of this function.
+    pub function: Option<FunctionName>,
+}
+
+/// A function of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FunctionName {
+    /// What answers requests.
+    Api,
+    /// What the schedule invokes.
+    Update,
 }
 
 /// Something that must hold.

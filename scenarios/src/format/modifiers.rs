@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::checker::{Checker, suggestion};
-use super::fault::{CoinGeckoFault, FaultKind, Missing, WrongValue};
-use super::model::{FaultShape, Match, Target};
+use super::fault::{CoinGeckoFault, FaultKind, LambdaFault, Missing, WrongValue};
+use super::model::{FaultShape, FunctionName, Match, Target};
 use super::raw::{RawFault, RawMatch};
 use super::written::At;
 
@@ -84,10 +84,14 @@ fn shape(checker: &mut Checker<'_>, raw: &RawFault, length: Option<Duration>) ->
 
 fn matches(checker: &mut Checker<'_>, raw: &At<RawMatch>, target: Target) -> Match {
     let given = &raw.value;
+    let of_calls = given.path.is_some() || given.id.is_some() || given.header.is_some();
+    let of_operations = given.op.is_some() || given.key_prefix.is_some();
+    let of_functions = given.function.is_some();
     let sensible = match target {
-        Target::CoinGecko => given.op.is_none() && given.key_prefix.is_none(),
-        Target::Store => given.path.is_none() && given.id.is_none() && given.header.is_none(),
-        Target::Clients => given.id.is_none() && given.op.is_none() && given.key_prefix.is_none(),
+        Target::CoinGecko => !of_operations && !of_functions,
+        Target::Store => !of_calls && !of_functions,
+        Target::Clients => given.id.is_none() && !of_operations && !of_functions,
+        Target::Lambda => !of_calls && !of_operations,
         Target::Service | Target::Schedule => false,
     };
     if !sensible {
@@ -95,6 +99,7 @@ fn matches(checker: &mut Checker<'_>, raw: &At<RawMatch>, target: Target) -> Mat
             Target::CoinGecko => "calls can be matched by path, id and header",
             Target::Store => "operations can be matched by op and key_prefix",
             Target::Clients => "requests can be matched by path and header",
+            Target::Lambda => "invocations can be matched by function",
             Target::Service | Target::Schedule => "remove `match`: it does not apply here",
         };
         checker.error(
@@ -119,7 +124,17 @@ fn matches(checker: &mut Checker<'_>, raw: &At<RawMatch>, target: Target) -> Mat
         header,
         op: given.op.clone(),
         key_prefix: given.key_prefix.clone(),
+        function: function(checker, raw),
     }
+}
+
+fn function(checker: &mut Checker<'_>, raw: &At<RawMatch>) -> Option<FunctionName> {
+    let words = [("api", FunctionName::Api), ("update", FunctionName::Update)];
+    let name = At {
+        value: raw.value.function.clone()?,
+        range: raw.range.clone(),
+    };
+    checker.word(&name, &words)
 }
 
 /// Refuses modifiers that contradict each other, or the kind of the fault.
@@ -145,6 +160,13 @@ pub(super) fn contradictions(checker: &mut Checker<'_>, raw: &RawFault, kind: &F
             raw,
             "it hits all of them; `flap` may say when, and kind = \"reset\" can be chosen by the request",
         ),
+        FaultKind::Lambda(LambdaFault::Concurrency { .. }) => {
+            for (name, range) in choosers(raw) {
+                let message = format!("`{name}` chooses among invocations, and room is for all of them");
+                let help = format!("remove `{name}`; `flap` may say when");
+                checker.error(&range, message, help);
+            }
+        }
         FaultKind::Service(_) => {
             for (name, range) in choosers(raw) {
                 let message = format!("`{name}` chooses among events, and a process is none");

@@ -321,6 +321,10 @@ pub(crate) struct RawFault {
     pub(super) instance: Option<At<u32>>,
     /// Parameter: by how much.
     pub(super) by: Option<Raw<Time>>,
+    /// Parameter: real time from the event of an invocation.
+    pub(super) into: Option<Raw<Time>>,
+    /// Parameter: for how long, real time.
+    pub(super) lasting: Option<Raw<Time>>,
 }
 
 /// A fault that comes and goes.
@@ -343,6 +347,7 @@ pub(crate) enum RawTarget {
     Service,
     Schedule,
     Clients,
+    Lambda,
 }
 
 /// A fixed latency or a distribution.
@@ -378,6 +383,8 @@ pub(crate) struct RawMatch {
     pub(super) op: Option<String>,
     /// The item's partition key begins so, such as `PRICE#`.
     pub(super) key_prefix: Option<String>,
+    /// The invocation is one of this function: `api` or `update`.
+    pub(super) function: Option<String>,
 }
 
 /// Something that must hold.

@@ -20,6 +20,8 @@ use super::spellings::{Prices, Spellings};
 use crate::wire::{ENVIRONMENT_HEADER, RequestLine};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// Answers that API Gateway gives by itself, and no others, have it.
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const ENVIRONMENT: HeaderName = HeaderName::from_static(ENVIRONMENT_HEADER);
 
 /// Largest decoded body that is read, bytes: far above every answer of the service.
@@ -44,6 +46,7 @@ impl Reader {
         if let Some(environment) = text(&ENVIRONMENT).and_then(|value| value.parse().ok()) {
             line.target = environment;
         }
+        line.by_gateway = answer.headers.contains_key(&ERROR_TYPE);
         line.cache_status = text(&CACHE_STATUS).map(str::to_owned);
         line.gzip = text(&CONTENT_ENCODING).is_some_and(|value| value.eq_ignore_ascii_case("gzip"));
         line.wire_bytes = size(answer.body.len());

@@ -75,6 +75,7 @@ pub(super) async fn cold_starts(
             request_id: uuid(&SystemRng),
             trace_id: trace_id(&SystemRng, clock.now_ms() / 1000),
             payload: Bytes::from_static(EVENT.as_bytes()),
+            ordeal: None,
         };
         let (answer, _) = oneshot::channel();
         let (report, outcome) = sandbox.invoke(invocation, answer).await;

@@ -84,6 +84,7 @@ async fn run(args: InvokeArgs) -> Result<Exit, String> {
             request_id: uuid(&SystemRng),
             trace_id: trace_id(&SystemRng, unix_s()),
             payload: payload.clone(),
+            ordeal: None,
         };
         let (answer, answered) = oneshot::channel();
         let (report, outcome) = sandbox.invoke(invocation, answer).await;

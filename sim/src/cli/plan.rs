@@ -496,15 +496,15 @@ fn arguments(
     let is_built_in = suites::by_name(&scenario.name).is_some_and(|built_in| built_in.file == found.file);
     let what = if is_built_in { &scenario.name } else { &found.file };
     let mut line = format!("run {} --clock {} --seed {seed}", quoted(what), on.clock());
+    if args.via == Via::Lambda {
+        line += " --via lambda";
+    }
     match on {
         On::Virtual {
             store: StoreKind::Memory,
         } => {}
         On::Virtual { store } => line += &format!(" --store {store}"),
         On::Real { speed } => {
-            if args.via == Via::Lambda {
-                line += " --via lambda";
-            }
             line += &format!(" --compress {speed}");
             line += &store_arguments(args);
             if let Some(file) = &args.calibration {
@@ -632,7 +632,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        insta::assert_snapshot!(refusal(&["--via", "lambda"]), @"error: --via lambda is not built for virtual time yet; add --clock real");
+        insta::assert_snapshot!(refusal(&["--via", "lambda", "--sabotage", "remove-jitter"]), @"error: --sabotage breaks processes of the service in virtual time, not functions; leave --via lambda out");
         insta::assert_snapshot!(refusal(&["--store", "dynamodb-local"]), @"error: `dynamodb-local` is outside this process, and in virtual time nothing may be: its answers take real time; play with --store memory or --store embedded");
         insta::assert_snapshot!(refusal(&["--store", "http://127.0.0.1:8000"]), @"error: `http://127.0.0.1:8000` is outside this process, and in virtual time nothing may be: its answers take real time; play with --store memory or --store embedded");
         insta::assert_snapshot!(refusal(&["--clock", "real", "--store", "memory"]), @"error: the memory store lives in virtual time, and cannot be asked over sockets; on the real clock play with --store embedded (the default there), dynamodb-local or a URL");

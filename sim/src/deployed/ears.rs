@@ -51,12 +51,15 @@ impl Ears {
                 ref report,
                 ref outcome,
             } => {
-                self.recorder.record(Event::Memory {
-                    at_us,
-                    process: self.origin(function, environment).process,
-                    peak_rss: report.memory,
-                    cpu_us: 0,
-                });
+                // In virtual time there is no process to measure.
+                if report.memory > 0 {
+                    self.recorder.record(Event::Memory {
+                        at_us,
+                        process: self.origin(function, environment).process,
+                        peak_rss: report.memory,
+                        cpu_us: 0,
+                    });
+                }
                 let took_ms = report.duration.as_secs_f64() * 1e3;
                 self.put(function, |lambda, metrics, now_ms| {
                     let began_ms = now_ms - (took_ms * self.clock.speed()) as i64;
@@ -79,8 +82,10 @@ impl Ears {
                 is_cold,
                 running,
                 running_in_all,
+                fault,
                 ..
             } => {
+                self.touched(fault);
                 self.put(function, |lambda, metrics, now_ms| {
                     lambda.running(metrics, now_ms, running, running_in_all);
                 });
@@ -90,13 +95,21 @@ impl Ears {
                     running,
                 });
             }
-            &Happened::Throttled { function, .. } => {
+            &Happened::Throttled { function, fault, .. } => {
+                self.touched(fault);
                 self.put(function, |lambda, metrics, now_ms| {
                     lambda.throttled(metrics, now_ms);
                 });
                 self.recorder.record(Event::InvocationThrottled { at_us });
             }
             Happened::Expired(_) | Happened::Line { .. } => {}
+        }
+    }
+
+    fn touched(&self, fault: Option<u16>) {
+        if let Some(fault) = fault {
+            let at_us = self.clock.now_us();
+            self.recorder.record(Event::Fault { at_us, fault });
         }
     }
 

@@ -42,10 +42,15 @@ impl Monitor {
         put(&mut cloudwatch, self.clock.now_ms());
     }
 
-    /// Evaluates the alarms at each minute, for as long as it is polled.
-    pub async fn evaluate(self) {
+    /// Evaluates the alarms at each minute of a scenario that is so long, for as long as it is polled: after its end nobody
+    /// asks, and that is no outage.
+    pub async fn evaluate(self, length: Duration) {
+        let end_ms = self.clock.start_ms() + i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
         loop {
             let next_ms = self.advance();
+            if next_ms > end_ms {
+                return std::future::pending().await;
+            }
             let since_start = Duration::from_millis((next_ms - self.clock.start_ms()).unsigned_abs());
             tokio::time::sleep_until(self.clock.instant_of_wall(since_start)).await;
         }

@@ -89,10 +89,12 @@ fn cache(lens: &Lens<'_>) -> Vec<Claim> {
 fn traffic(lens: &Lens<'_>) -> Vec<Claim> {
     let emf = &lens.recording().emf;
     let tally = lens.tally;
-    let answered = (tally.requests - tally.status(0)) as f64;
+    // Of what the gateway answers by itself the service knows nothing.
+    let answered = (tally.requests - tally.status(0) - tally.by_gateway) as f64;
+    let refused = (tally.status(429) - tally.gateway_refused) as f64;
     [
         ("requests answered", answered, "Requests"),
-        ("429s given to clients", tally.status(429) as f64, "RateLimited"),
+        ("429s given to clients", refused, "RateLimited"),
     ]
     .map(|(what, seen, metric)| claim(lens, what, seen, emf.sum("api", metric)))
     .to_vec()

@@ -257,6 +257,11 @@ const START: (&str, bool) = (
     "an update is a process of its own on the real clock, and its start takes time",
     false,
 );
+/// Alarms.
+const MINUTE: (&str, bool) = (
+    "a sample close to a whole minute may fall on either side of it, and alarms go by minutes",
+    false,
+);
 /// What must be so on every clock.
 const ALWAYS: (&str, bool) = ("nothing does: it must be the same", false);
 
@@ -376,7 +381,7 @@ pub const METRICS: &[MetricDef] = &[
     metric("cache.hit_ratio", Unit::Ratio, Higher, Absolute(0.01), Requests, "memory + store").on_both(0.0, 0.03, EDGE),
     metric("cache.collapsed", Unit::Count, Neither, Relative(0.1), Requests, "answers that waited for another request's refresh, as Cache-Status says"),
 
-    metric("limit.rejected", Unit::Count, Neither, Relative(0.01), Requests, "requests answered 429").on_both(0.05, 5.0, PACE),
+    metric("limit.rejected", Unit::Count, Neither, Relative(0.01), Requests, "requests answered 429 by the service").on_both(0.05, 5.0, PACE),
     metric("limit.excess", Unit::Count, Lower, Exact, Window, "admissions that the two-counter rule, replayed, refuses even at its most generous").on_both(0.0, 0.0, ALWAYS),
     metric("limit.overshoot", Unit::Ratio, Lower, Absolute(0.01), Window, "admissions of one key in its worst exact 60 s ÷ limit − 1"),
     metric("limit.false_rejected", Unit::Count, Lower, Exact, Requests, "requests answered 429 that the replayed rule admits at every instant between send and answer").on_both(0.0, 0.0, ALWAYS),
@@ -416,16 +421,18 @@ pub const METRICS: &[MetricDef] = &[
     metric("store.failed", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that were not answered, or by a status of 500 or above").on_both(0.1, 5.0, EDGE),
     metric("store.lost", Unit::Count, Lower, Exact, Window, "items that the store acknowledged and, asked when all is over, does not have (prices, and the counters of 256 keys), and a lease held longer than one lasts").on_both(0.0, 0.0, ALWAYS),
 
-    metric("lambda.invocations", Unit::Count, Neither, Relative(0.02), Window, "invocations").of_functions(),
+    metric("lambda.invocations", Unit::Count, Neither, Relative(0.02), Window, "invocations").of_functions().on_both(0.03, 5.0, PACE),
     metric("lambda.cold_starts", Unit::Count, Lower, Relative(0.02), Window, "execution environments started").of_functions(),
     metric("lambda.concurrent_max", Unit::Count, Lower, Relative(0.02), Window, "most invocations at the same time").of_functions(),
     metric("lambda.throttles", Unit::Count, Lower, Relative(0.02), Window, "invocations refused for want of concurrency").of_functions(),
     metric("lambda.timeouts", Unit::Count, Lower, Relative(0.02), Window, "invocations that ran into their timeout").of_functions(),
     metric("lambda.errors", Unit::Count, Lower, Relative(0.02), Window, "invocations that failed").of_functions(),
     metric("lambda.duration.p99", Unit::Seconds, Lower, Relative(0.1), Window, "99th percentile of the real time from an event until its function is ready for the next").of_functions(),
-    metric("alarm.<Name>.fired", Unit::Count, Neither, Exact, Window, "times that the alarm of this logical id fired").of_functions(),
-    metric("alarm.<Name>.fires_within", Unit::Seconds, Lower, Absolute(60.0), Window, "time from the start of the window until the alarm is on; 0 when it was on already").of_functions(),
-    metric("alarm.<Name>.clears_within", Unit::Seconds, Lower, Absolute(60.0), Window, "time from the end of the window until the alarm that was on in it is off; 0 when it was off by then").of_functions(),
+    metric("gateway.refused", Unit::Count, Lower, Relative(0.05), Requests, "requests that the gateway answered 429 by itself: a throttle, or a quota").of_functions(),
+    metric("gateway.failed", Unit::Count, Lower, Relative(0.05), Requests, "requests that the gateway answered 5xx by itself: a function failed, took too long, or was throttled").of_functions(),
+    metric("alarm.<Name>.fired", Unit::Count, Neither, Exact, Window, "times that the alarm of this logical id fired").of_functions().on_both(0.0, 0.0, ALWAYS),
+    metric("alarm.<Name>.fires_within", Unit::Seconds, Lower, Absolute(60.0), Window, "time from the start of the window until the alarm is on; 0 when it was on already").of_functions().on_both(0.0, 60.0, MINUTE),
+    metric("alarm.<Name>.clears_within", Unit::Seconds, Lower, Absolute(60.0), Window, "time from the end of the window until the alarm that was on in it is off; 0 when it was off by then").of_functions().on_both(0.0, 60.0, MINUTE),
     metric("alarm.<Name>.false_fires", Unit::Count, Lower, Exact, Window, "times that the alarm fired outside every fault and the time for which it looks back on one").of_functions(),
     elsewhere("cost.run", Unit::Dollars, Lower, COST, "cost of what the run consumed"),
     elsewhere("cost.month", Unit::Dollars, Lower, COST, "cost of a month at this pace"),

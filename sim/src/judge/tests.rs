@@ -9,6 +9,10 @@ use scenarios::{
 
 use super::*;
 use crate::audit::Findings;
+use crate::cloudwatch::{
+    alarms::{State, StateChange},
+    running::AlarmAbout,
+};
 use crate::lambda::outcome::Failure;
 use crate::record::{
     PublicationCheck, Recorder, RecordingSetup, Timing, View,
@@ -92,7 +96,10 @@ impl Stage {
             cache_ttl: scenario.stack.cache_ttl,
             symbols: vec!["BTC".to_owned(), "ETH".to_owned()],
             key_ids: vec![vec!["k0".to_owned(), "k1".to_owned()]],
-            alarms: Vec::new(),
+            alarms: vec![AlarmAbout {
+                id: "PricesStale".to_owned(),
+                reach: Duration::from_secs(60),
+            }],
             publication: Arc::new(Hundred),
         });
         Self {
@@ -863,6 +870,128 @@ fn invocations_are_counted_where_there_are_functions() {
         "{:?}",
         verdict.notes
     );
+}
+
+#[test]
+fn alarms_are_timed_and_a_fire_without_a_cause_is_a_false_one() {
+    let mut stage = Stage::new(
+        "[[fault]]\nname = \"f\"\ntarget = \"coingecko\"\nat = \"2m\"\nfor = \"2m\"\nkind = \"status\"\nstatus = 503\n\
+         may_miss = true\n\
+         [[expect]]\ncheck = \"alarm.PricesStale.fires_within <= 1m\"\nduring = \"f\"\n\
+         [[expect]]\ncheck = \"alarm.PricesStale.clears_within == 40s\"\nduring = \"f\"\n\
+         [[expect]]\ncheck = \"alarm.PricesStale.fires_within == 0s\"\nduring = \"3m..4m\"\n\
+         [[expect]]\ncheck = \"alarm.PricesStale.fired == 0\"\nduring = \"3m..4m\"\n\
+         [[expect]]\ncheck = \"alarm.PricesStale.fires_within <= 9m\"\nduring = \"6m..8m\"\n",
+    );
+    for (wall_s, from, to) in [
+        (150, State::Ok, State::Alarm),
+        (280, State::Alarm, State::Ok),
+        (540, State::Ok, State::Alarm),
+    ] {
+        stage.recorder.record(Event::Alarm {
+            at_us: wall_s * 100_000,
+            change: StateChange {
+                alarm: 0,
+                id: "PricesStale".to_owned(),
+                at_ms: START_MS + wall_s as i64 * 1000,
+                from,
+                to,
+                reason: "t".to_owned(),
+            },
+        });
+    }
+    stage.request(100, |_| {});
+    let verdict = stage.judge();
+    let own: Vec<(Option<f64>, bool)> = verdict
+        .expectations
+        .iter()
+        .take(5)
+        .map(|outcome| (outcome.actual, outcome.held))
+        .collect();
+    assert_eq!(
+        own,
+        [
+            (Some(30.0), true),
+            (Some(40.0), true),
+            (Some(0.0), true),
+            (Some(0.0), true),
+            (None, false),
+        ]
+    );
+    assert_eq!(verdict.metric("alarm.PricesStale.fired"), Some(2.0));
+    assert_eq!(
+        verdict.metric("alarm.PricesStale.false_fires"),
+        Some(1.0),
+        "the second is long after the fault"
+    );
+    assert_eq!(verdict.alarms[1].at, 280.0);
+    let on = &verdict.series.alarms["PricesStale"];
+    let width = verdict.series.bucket_seconds as usize;
+    assert_eq!(
+        (on[100 / width], on[200 / width], on[400 / width], on[599 / width]),
+        (0, 1, 0, 1)
+    );
+}
+
+#[test]
+fn alarms_that_the_template_does_not_have_are_pointed_at() {
+    let wrong = scenario("[[expect]]\ncheck = \"alarm.PriceStale.fired == 0\"\n");
+    let Err(found) = diagnose_alarms(&wrong, &["PricesStale"]) else {
+        panic!("it has none of this name")
+    };
+    insta::assert_snapshot!(found, @r#"
+    error: the template has no alarm `PriceStale` in the environment `dev`
+       --> stage.toml:24:10
+       |
+    24 | check = "alarm.PriceStale.fired == 0"
+       |          ^^^^^^^^^^^^^^^^^^^^^^ did you mean `PricesStale`?
+    "#);
+    let none = diagnose_alarms(&wrong, &[]).expect_err("it has none");
+    assert!(none.to_string().contains("it has none there"), "{none}");
+    assert_eq!(diagnose_alarms(&wrong, &["PriceStale"]), Ok(()));
+}
+
+#[test]
+fn of_what_the_gateway_answers_the_service_knows_nothing() {
+    let mut stage = Stage::new("");
+    stage.recorder.record(Event::InvocationThrottled { at_us: 1 });
+    stage.request(100, |line| (line.by_gateway, line.status) = (true, 429));
+    stage.request(200, |line| (line.by_gateway, line.status) = (true, 502));
+    let verdict = stage.judge();
+    for (metric, value) in [
+        ("gateway.refused", 1.0),
+        ("gateway.failed", 1.0),
+        ("limit.rejected", 0.0),
+        ("limit.false_rejected", 0.0),
+        ("api.success", 0.0),
+    ] {
+        assert_eq!(verdict.metric(metric), Some(value), "{metric}");
+    }
+    let claim = |what| {
+        verdict
+            .claims
+            .iter()
+            .find(|claim| claim.what == what)
+            .map(|claim| claim.seen)
+    };
+    assert_eq!(claim("requests answered"), Some(0.0));
+    assert_eq!(claim("429s given to clients"), Some(0.0));
+}
+
+#[test]
+fn a_document_that_cloudwatch_would_drop_fails_the_run() {
+    let mut stage = Stage::new("");
+    stage.request(100, |_| {});
+    stage.recorder.record(Event::EmfBroken {
+        at_us: 1,
+        problem: "a unit that there is not".to_owned(),
+    });
+    let verdict = stage.judge();
+    let broken = verdict
+        .failed()
+        .find(|outcome| outcome.check == "CloudWatch would keep every document of metrics");
+    let why = broken.and_then(|outcome| outcome.why.clone());
+    assert_eq!(why.as_deref(), Some("a unit that there is not"));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! | `sandbox` | one execution environment, from its start to its end |
 //! | `runtime` | its Runtime API, which the runtime in it talks to |
 //! | `process`, `cpu` | its processes: stopped, continued, killed as one; their share of a processor |
+//! | `ordeal` | what faults make invocations go through |
 //! | `outcome` | what the caller is told |
 //! | `report` | what Lambda writes into the log |
 //! | `scaling` | which environment an invocation gets, and when none |
@@ -20,6 +21,7 @@ pub mod cpu;
 pub mod function;
 pub mod ids;
 pub mod invoke;
+pub mod ordeal;
 pub mod outcome;
 pub mod pool;
 pub mod process;

@@ -20,6 +20,7 @@ use super::{
     function::Function,
     ids::uuid,
     invoke::{Invoke, Invoked},
+    ordeal::Ordeals,
     outcome::Outcome,
     report::Report,
     sandbox::{Invocation, Log, Sandbox},
@@ -39,6 +40,8 @@ pub enum Happened {
         function: usize,
         /// Why.
         why: Throttle,
+        /// The fault that left less room.
+        fault: Option<u16>,
     },
     /// An invocation begins; how many run now.
     Began {
@@ -52,6 +55,8 @@ pub enum Happened {
         running: u32,
         /// Of all functions.
         running_in_all: u32,
+        /// The fault that it is to go through.
+        fault: Option<u16>,
     },
     /// An invocation has ended.
     Ended {
@@ -88,6 +93,9 @@ pub struct Lambda(Arc<Inner>);
 
 struct Inner {
     functions: Vec<Arc<Function>>,
+    /// What each function is to faults and to the recording, `api` or `update`.
+    services: Vec<&'static str>,
+    ordeals: Ordeals,
     clock: RunClock,
     hear: Hear,
     state: Mutex<State>,
@@ -102,17 +110,19 @@ struct State {
 }
 
 impl Lambda {
-    /// The functions of an account, each with what is reserved for it. Called within a runtime.
+    /// The functions of an account, each with its service (`api` or `update`) and what is reserved for it. Called within a
+    /// runtime.
     ///
     /// # Errors
     /// AWS would refuse the reservations.
     pub fn new(
         account: Account,
-        functions: Vec<(Function, Option<u32>)>,
+        functions: Vec<(Function, &'static str, Option<u32>)>,
+        ordeals: Ordeals,
         clock: RunClock,
         hear: Hear,
     ) -> Result<Self, TooMuchReserved> {
-        let reserved: Vec<Option<u32>> = functions.iter().map(|(_, reserved)| *reserved).collect();
+        let reserved: Vec<Option<u32>> = functions.iter().map(|(.., reserved)| *reserved).collect();
         let scaler = Scaler::new(account, &reserved)?;
         Ok(Self(Arc::new_cyclic(|this: &std::sync::Weak<Inner>| {
             let this = this.clone();
@@ -124,10 +134,12 @@ impl Lambda {
                 }
             });
             Inner {
+                services: functions.iter().map(|(_, service, _)| *service).collect(),
                 functions: functions
                     .into_iter()
-                    .map(|(function, _)| Arc::new(function))
+                    .map(|(function, ..)| Arc::new(function))
                     .collect(),
+                ordeals,
                 clock,
                 hear,
                 state: Mutex::new(State {
@@ -144,28 +156,34 @@ impl Lambda {
     async fn place(&self, function: usize, payload: Bytes, trace_id: String) -> Result<Invoked, Throttle> {
         let inner = &self.0;
         let (answer, answered) = oneshot::channel();
+        let since_start = inner.clock.wall_since_start(inner.clock.now_us());
+        let room = inner.ordeals.room(since_start);
         let environment = {
             let mut state = inner.state();
             if state.is_over {
                 return Err(Throttle::Account);
             }
-            let placed = state.scaler.place(function, inner.now_us());
+            let count = room.map(|(_, count)| count);
+            let placed = state.scaler.place(function, inner.now_us(), count);
             let (environment, is_cold) = match placed {
                 Place::Warm(environment) => (environment, false),
                 Place::Cold(environment) => (environment, true),
                 Place::Throttled(why) => {
                     drop(state);
-                    (inner.hear)(Happened::Throttled { function, why });
+                    let fault = room.map(|(fault, _)| fault).filter(|_| why == Throttle::Account);
+                    (inner.hear)(Happened::Throttled { function, why, fault });
                     return Err(why);
                 }
             };
             let running = state.scaler.busy(function);
             let running_in_all = state.scaler.busy_in_all();
             let sandbox = state.idle.remove(&environment);
+            let suffers = inner.ordeals.of_invocation(since_start, inner.services[function]);
             let invocation = Invocation {
                 request_id: uuid(&SystemRng),
                 trace_id,
                 payload,
+                ordeal: suffers.map(|(_, ordeal)| ordeal),
             };
             let work = Arc::clone(inner).run(function, environment, sandbox, invocation, answer);
             state.running.spawn(work);
@@ -178,6 +196,7 @@ impl Lambda {
                 is_cold,
                 running,
                 running_in_all,
+                fault: suffers.map(|(fault, _)| fault),
             });
             environment
         };

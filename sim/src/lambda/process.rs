@@ -138,6 +138,11 @@ impl Process {
         let _ = kill_process_group(self.group, Signal::CONT);
     }
 
+    /// Ends it as a panic that nobody catches does.
+    pub fn abort(&self) {
+        let _ = kill_process_group(self.group, Signal::ABORT);
+    }
+
     /// Kills all of it, whatever left the group included, and waits for its end.
     pub async fn kill(self) -> ExitStatus {
         self.kill.notify_one();

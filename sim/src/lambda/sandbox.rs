@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     cpu::CpuLimit,
     function::Function,
+    ordeal::{Ordeal, Suffers},
     outcome::{Failure, Outcome},
     process::{OnLine, Process},
     report::{self, Report},
@@ -56,6 +57,8 @@ pub struct Invocation {
     pub trace_id: String,
     /// JSON.
     pub payload: Bytes,
+    /// What a fault makes it go through.
+    pub ordeal: Option<Ordeal>,
 }
 
 /// An execution environment. Dropping it kills what is in it.
@@ -255,6 +258,7 @@ impl Sandbox {
         });
         let limit = u64::from(self.function.memory_mb) << 20;
         let memory = &mut self.memory;
+        let ordeal = invocation.ordeal;
         let ended = async {
             tokio::select! {
                 biased;
@@ -264,6 +268,7 @@ impl Sandbox {
                     Err(_) => std::future::pending().await,
                 },
                 () = outgrows(process, limit, memory) => Outcome::out_of_memory(&request_id),
+                () = goes_through(process, ordeal) => Outcome::out_of_memory(&request_id),
                 status = process.ended() => Outcome::exited(&request_id, status),
             }
         };
@@ -294,6 +299,29 @@ async fn outgrows(process: &Process, limit: u64, most: &mut u64) {
             return;
         }
     }
+}
+
+/// Lets a process go through what a fault wants; returns when it is to be killed for its memory.
+async fn goes_through(process: &Process, ordeal: Option<Ordeal>) {
+    let Some(Ordeal { into, what }) = ordeal else {
+        return std::future::pending().await;
+    };
+    // A timer rounds up, and a process does much in a millisecond.
+    if !into.is_zero() {
+        tokio::time::sleep(into).await;
+    }
+    match what {
+        Suffers::OutOfMemory => return,
+        Suffers::Abort => process.abort(),
+        Suffers::Freeze(lasting) => {
+            process.freeze();
+            if let Some(lasting) = lasting {
+                tokio::time::sleep(lasting).await;
+                process.thaw();
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 /// Lambda's deadline is a time of the system's clock.

@@ -135,8 +135,8 @@ impl Scaler {
         })
     }
 
-    /// An environment for an invocation of a function.
-    pub fn place(&mut self, function: usize, now_us: u64) -> Place {
+    /// An environment for an invocation of a function; `room` is what others leave of the account's concurrency for now.
+    pub fn place(&mut self, function: usize, now_us: u64, room: Option<u32>) -> Place {
         let is_reserved = |scaled: &&Scaled| scaled.reserved.is_some();
         let reserved: u32 = self.functions.iter().filter_map(|scaled| scaled.reserved).sum();
         let shared: u32 = self
@@ -146,12 +146,13 @@ impl Scaler {
             .map(|scaled| scaled.busy)
             .sum();
         let (account, next) = (self.account, self.next);
+        let concurrency = room.map_or(account.concurrency, |room| room.min(account.concurrency));
         let Some(scaled) = self.functions.get_mut(function) else {
             return Place::Throttled(Throttle::Account);
         };
         match scaled.reserved {
             Some(reserved) if scaled.busy >= reserved => return Place::Throttled(Throttle::Reserved),
-            None if shared >= account.concurrency.saturating_sub(reserved) => {
+            None if shared >= concurrency.saturating_sub(reserved) => {
                 return Place::Throttled(Throttle::Account);
             }
             _ => {}
@@ -246,24 +247,28 @@ mod tests {
     #[test]
     fn the_environment_that_was_used_last_is_used_next() {
         let mut scaler = scaler(&[None]);
-        let placed = [scaler.place(0, 0), scaler.place(0, 0)];
+        let placed = [scaler.place(0, 0, None), scaler.place(0, 0, None)];
         assert_eq!(placed, [Place::Cold(0), Place::Cold(1)]);
         scaler.free(1, 1, true);
         scaler.free(0, 2, true);
-        assert_eq!(scaler.place(0, 3), Place::Warm(0));
+        assert_eq!(scaler.place(0, 3, None), Place::Warm(0));
         scaler.free(0, 4, false);
-        assert_eq!(scaler.place(0, 5), Place::Warm(1), "a dead one is not used again");
-        assert_eq!(scaler.place(0, 5), Place::Cold(2));
+        assert_eq!(
+            scaler.place(0, 5, None),
+            Place::Warm(1),
+            "a dead one is not used again"
+        );
+        assert_eq!(scaler.place(0, 5, None), Place::Cold(2));
     }
 
     #[test]
     fn an_idle_environment_is_ended_after_a_while() {
         let mut scaler = scaler(&[None]);
-        scaler.place(0, 0);
+        scaler.place(0, 0, None);
         scaler.free(0, SECOND, true);
         assert!(scaler.expire(600 * SECOND).is_empty());
         assert_eq!(
-            scaler.place(0, 601 * SECOND),
+            scaler.place(0, 601 * SECOND, None),
             Place::Cold(1),
             "nobody has looked, and it is too old"
         );
@@ -277,13 +282,13 @@ mod tests {
             ..Account::default()
         };
         let mut scaler = Scaler::new(account, &[Some(1), None]).expect("109 are left");
-        assert_eq!(scaler.place(0, 0), Place::Cold(0));
-        assert_eq!(scaler.place(0, 0), Place::Throttled(Throttle::Reserved));
+        assert_eq!(scaler.place(0, 0, None), Place::Cold(0));
+        assert_eq!(scaler.place(0, 0, None), Place::Throttled(Throttle::Reserved));
         let placed = (0..110)
-            .filter(|_| matches!(scaler.place(1, 0), Place::Cold(_)))
+            .filter(|_| matches!(scaler.place(1, 0, None), Place::Cold(_)))
             .count();
         assert_eq!(placed, 109);
-        assert_eq!(scaler.place(1, 0), Place::Throttled(Throttle::Account));
+        assert_eq!(scaler.place(1, 0, None), Place::Throttled(Throttle::Account));
         assert_eq!((scaler.busy(0), scaler.busy(1)), (1, 109));
         let refused = Scaler::new(account, &[Some(11)]).expect_err("too much");
         insta::assert_snapshot!(refused, @"11 of the account's 110 concurrent invocations are reserved, and AWS keeps 100 for functions without a reservation; reserve fewer");
@@ -298,11 +303,11 @@ mod tests {
         let mut scaler = Scaler::new(account, &[None]).expect("nothing is reserved");
         let cold = |scaler: &mut Scaler, at_us| {
             (0..3000)
-                .filter(|_| matches!(scaler.place(0, at_us), Place::Cold(_)))
+                .filter(|_| matches!(scaler.place(0, at_us, None), Place::Cold(_)))
                 .count()
         };
         assert_eq!(cold(&mut scaler, 0), 1000);
-        assert_eq!(scaler.place(0, 0), Place::Throttled(Throttle::Rate));
+        assert_eq!(scaler.place(0, 0, None), Place::Throttled(Throttle::Rate));
         assert_eq!(cold(&mut scaler, SECOND), 100);
         assert_eq!(
             cold(&mut scaler, 60 * SECOND),
@@ -322,7 +327,7 @@ mod tests {
             for (function, action, passed) in steps {
                 now += passed;
                 if action < 3 {
-                    match scaler.place(function, now) {
+                    match scaler.place(function, now, None) {
                         Place::Warm(environment) | Place::Cold(environment) => {
                             prop_assert!(!running.contains(&(function, environment)));
                             running.push((function, environment));

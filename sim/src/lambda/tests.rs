@@ -96,6 +96,7 @@ impl Stage {
             request_id: id.to_owned(),
             trace_id: "Root=1-0-0".to_owned(),
             payload: Bytes::from(format!(r#"{{"id":"{id}"}}"#)),
+            ordeal: None,
         };
         self.sandbox.invoke(invocation, answer).await
     }

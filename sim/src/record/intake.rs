@@ -15,7 +15,7 @@ use super::{
     limiter::{Admission, CLOCK_SLACK_US, Limiter},
     links::Links,
     refusals::Refusals,
-    requests::{NONE, RequestRecord},
+    requests::{Flags, NONE, RequestRecord},
     traces::Traces,
     unsettled::Unsettled,
 };
@@ -331,7 +331,7 @@ impl Intake {
             for broken in self.refusals.broken_by(request, was_silent) {
                 recording.tallies.broken_promise(&broken);
             }
-            if request.status == 429 {
+            if request.status == 429 && !request.flags.has(Flags::BY_GATEWAY) {
                 honest = self.promise(request);
             }
         }

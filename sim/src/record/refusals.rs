@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::requests::RequestRecord;
+use super::requests::{Flags, RequestRecord};
 
 /// So many refusals of one key can wait for the same request: those that were answered at the same instant.
 const WAITING: usize = 16;
@@ -53,7 +53,8 @@ impl Refusals {
             let refused_us = promise.refused.answered_us();
             let is_next = refused_us < next.answered_us();
             let came_back = is_next && next.sent_us >= promise.free_us;
-            if came_back && next.status == 429 && was_silent(refused_us) {
+            let is_refused = next.status == 429 && !next.flags.has(Flags::BY_GATEWAY);
+            if came_back && is_refused && was_silent(refused_us) {
                 broken.push(promise.refused);
             }
             !is_next

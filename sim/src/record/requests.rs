@@ -60,6 +60,7 @@ impl RequestRecord {
         let short = |us: u64| u32::try_from(us).unwrap_or(u32::MAX);
         let mut flags = Flags::default();
         flags.set(Flags::GZIP, line.gzip);
+        flags.set(Flags::BY_GATEWAY, line.by_gateway);
         flags.set(
             Flags::PRICE_UNAVAILABLE,
             line.problem.as_deref() == Some("PRICE_UNAVAILABLE"),
@@ -151,6 +152,8 @@ impl Flags {
     pub(super) const MISSING: Self = Self(1 << 4);
     /// A price was served that is older than one which the same instance had served before.
     pub(super) const BACKWARDS: Self = Self(1 << 5);
+    /// The gateway gave the answer by itself: the service never heard of the request, or its answer was lost.
+    pub(super) const BY_GATEWAY: Self = Self(1 << 9);
     /// At least one coin had nothing servable.
     pub(super) const NOTHING: Self = Self(1 << 7);
     /// It reached the service so close to a refresh or an expiry that its tier may as well be the neighbouring one.

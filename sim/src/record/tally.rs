@@ -145,7 +145,13 @@ pub struct Tally {
     pub untraced: u64,
     /// Requests with a key.
     pub keyed: u64,
-    /// Of them answered 429.
+    /// Answered by the gateway itself.
+    pub by_gateway: u64,
+    /// Of those answered 429.
+    pub gateway_refused: u64,
+    /// Of those answered 5xx.
+    pub gateway_failed: u64,
+    /// Valid requests with a key answered 429 by the service.
     pub rejected: u64,
     /// Of those answered 429, whose `Retry-After` holds.
     pub honest: u64,
@@ -197,6 +203,9 @@ impl Default for Tally {
             untraced: 0,
             keyed: 0,
             rejected: 0,
+            gateway_refused: 0,
+            gateway_failed: 0,
+            by_gateway: 0,
             honest: 0,
             false_rejected: 0,
             either: 0,
@@ -234,6 +243,10 @@ impl Tally {
         if class != Class::Either {
             self.clear.count(is_right(request, class));
         }
+        let by_gateway = request.flags.has(Flags::BY_GATEWAY);
+        self.by_gateway += u64::from(by_gateway);
+        self.gateway_refused += u64::from(by_gateway && request.status == 429);
+        self.gateway_failed += u64::from(by_gateway && request.status >= 500);
         if request.error != NoAnswer::Answered {
             *self.no_answer.entry(request.error).or_default() += 1;
         }
@@ -249,7 +262,7 @@ impl Tally {
     fn limited(&mut self, request: &RequestRecord, class: Class, honest: bool) {
         self.keyed += 1;
         self.either += u64::from(request.owed == 200 && class == Class::Either);
-        if request.status == 429 {
+        if request.status == 429 && !request.flags.has(Flags::BY_GATEWAY) {
             self.rejected += 1;
             self.honest += u64::from(honest);
             self.false_rejected += u64::from(class == Class::Owed);
@@ -280,7 +293,7 @@ impl Tally {
     }
 
     fn bytes_of(&mut self, request: &RequestRecord) {
-        if request.status == 0 {
+        if request.status == 0 || request.flags.has(Flags::BY_GATEWAY) {
             return;
         }
         let (wire, plain) = (u64::from(request.wire_bytes), u64::from(request.plain_bytes));

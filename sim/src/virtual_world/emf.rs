@@ -215,13 +215,13 @@ mod tests {
         vec![
             RequestMetrics::default().document(&facts),
             full.document(&facts),
-            update.document(Timestamp(0), Environment::Dev, "update-3"),
+            update.document(Timestamp(1_772_409_600_000), Environment::Dev, "update-3"),
         ]
     }
 
     #[test]
     fn the_scan_reads_what_the_reader_of_real_runs_reads() {
-        let clock = RunClock::starting_in(Duration::ZERO, 0, 1.0);
+        let clock = RunClock::starting_in(Duration::ZERO, 1_772_409_600_000, 1.0);
         let origin = Origin {
             service: "api",
             process: "api-0".to_owned(),

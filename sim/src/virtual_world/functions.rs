@@ -17,6 +17,7 @@ use crate::{
     },
     lambda::{
         invoke::Invoke,
+        ordeal::Ordeals,
         scaling::{Account, Scaler},
     },
     latency::Modelled,
@@ -84,6 +85,7 @@ impl Functions {
         let lambda: Arc<dyn Invoke> = Arc::new(ModelledLambda::new(LambdaParts {
             functions,
             scaler,
+            ordeals: Ordeals::of(&spec.scenario.faults, spec.seed),
             stage: deployment.api.stage.clone(),
             parts: ProcessParts {
                 monitor: Some(monitor.clone()),

@@ -8,6 +8,9 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     fmt,
+    os::unix::process::ExitStatusExt,
+    pin::pin,
+    process::ExitStatus,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -39,6 +42,7 @@ use crate::{
     lambda::{
         ids::uuid,
         invoke::{Invoke, Invoked},
+        ordeal::{Ordeal, Ordeals, Suffers},
         outcome::Outcome,
         pool::Happened,
         report::Report,
@@ -90,6 +94,8 @@ pub(super) struct ModelledLambda(Arc<Inner>);
 pub(super) struct LambdaParts {
     pub(super) functions: Vec<Function>,
     pub(super) scaler: Scaler,
+    /// What faults make invocations go through.
+    pub(super) ordeals: Ordeals,
     /// The stage of the API.
     pub(super) stage: String,
     pub(super) parts: ProcessParts,
@@ -148,19 +154,24 @@ impl ModelledLambda {
 
     async fn place(&self, function: usize, payload: Bytes) -> Result<Invoked, Throttle> {
         let inner = &self.0;
-        let now_us = inner.made_of.parts.clock.now_us();
+        let (now_us, ordeals) = (inner.made_of.parts.clock.now_us(), &inner.made_of.ordeals);
+        let since_start = Duration::from_micros(now_us);
+        let room = ordeals.room(since_start);
+        let count = room.map(|(_, count)| count);
         let (placed, running, running_in_all) = {
             let mut state = inner.state();
             for expired in state.scaler.expire(now_us) {
                 state.idle.remove(&expired);
                 state.starts.remove(&expired);
             }
-            let (environment, is_cold) = match state.scaler.place(function, now_us) {
+            let (environment, is_cold) = match state.scaler.place(function, now_us, count) {
                 Place::Warm(environment) => (environment, false),
                 Place::Cold(environment) => (environment, true),
                 Place::Throttled(why) => {
                     drop(state);
-                    inner.made_of.ears.hear(&Happened::Throttled { function, why });
+                    let fault = room.map(|(fault, _)| fault).filter(|_| why == Throttle::Account);
+                    let throttled = Happened::Throttled { function, why, fault };
+                    inner.made_of.ears.hear(&throttled);
                     return Err(why);
                 }
             };
@@ -175,6 +186,8 @@ impl ModelledLambda {
             };
             (placed, state.scaler.busy(function), state.scaler.busy_in_all())
         };
+        let service = inner.made_of.functions[function].service;
+        let suffers = ordeals.of_invocation(since_start, service);
         let (environment, number) = (placed.environment, placed.number);
         inner.made_of.ears.hear(&Happened::Began {
             function,
@@ -182,9 +195,11 @@ impl ModelledLambda {
             is_cold: placed.is_cold,
             running,
             running_in_all,
+            fault: suffers.map(|(fault, _)| fault),
         });
+        let ordeal = suffers.map(|(_, ordeal)| ordeal);
         let (answer, answered) = oneshot::channel();
-        tokio::spawn(Arc::clone(inner).run(placed, answer));
+        tokio::spawn(Arc::clone(inner).run(placed, ordeal, answer));
         match answered.await {
             Ok(outcome) => Ok(Invoked {
                 outcome,
@@ -202,7 +217,7 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(self: Arc<Self>, placed: Placed, answer: oneshot::Sender<Outcome>) {
+    async fn run(self: Arc<Self>, placed: Placed, ordeal: Option<Ordeal>, answer: oneshot::Sender<Outcome>) {
         let Placed {
             function,
             environment,
@@ -246,8 +261,10 @@ impl Inner {
             };
             (process, outcome)
         };
+        let work = goes_through(work.map(Ok), ordeal, &request_id);
         let (process, outcome) = match tokio::time::timeout(timeout, work).await {
-            Ok((process, outcome)) => (Some(process), outcome),
+            Ok(Ok((process, outcome))) => (Some(process), outcome),
+            Ok(Err(outcome)) => (None, outcome),
             Err(_) => (None, Outcome::timed_out(&request_id, timeout)),
         };
         {
@@ -331,6 +348,36 @@ impl Inner {
         }
     }
 }
+
+/// Lets `work` go through what a fault wants.
+async fn goes_through<T>(
+    work: impl Future<Output = Result<T, Outcome>>,
+    ordeal: Option<Ordeal>,
+    request_id: &str,
+) -> Result<T, Outcome> {
+    let Some(Ordeal { into, what }) = ordeal else {
+        return work.await;
+    };
+    let mut work = pin!(work);
+    tokio::select! {
+        biased;
+        done = work.as_mut() => return done,
+        () = tokio::time::sleep(into) => {}
+    }
+    match what {
+        Suffers::OutOfMemory => Err(Outcome::out_of_memory(request_id)),
+        Suffers::Abort => Err(Outcome::exited(request_id, ExitStatus::from_raw(SIGABRT))),
+        // Its time is up before it goes on.
+        Suffers::Freeze(None) => std::future::pending().await,
+        Suffers::Freeze(Some(lasting)) => {
+            tokio::time::sleep(lasting).await;
+            work.await
+        }
+    }
+}
+
+/// The signal of a process that aborts.
+const SIGABRT: i32 = 6;
 
 /// What a function is asked.
 struct Asked<'a> {

@@ -384,7 +384,7 @@ impl<'a> World<'a> {
         // An update that began just before the end may hold its lease that long.
         let alarms = async {
             match &self.monitor {
-                Some(monitor) => monitor.clone().evaluate().await,
+                Some(monitor) => monitor.clone().evaluate(scenario.duration).await,
                 None => std::future::pending().await,
             }
         };

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use scenarios::format::{
     FaultKind,
-    fault::{ClientFault, CoinGeckoFault, ConnectFailure, Killed, Latency, ServiceFault, StoreFault},
-    model::{Load, Scenario, Shape},
+    fault::{
+        ClientFault, CoinGeckoFault, ConnectFailure, Killed, LambdaFault, Latency, ServiceFault, StoreFault,
+    },
+    model::{FunctionName, Load, Scenario, Shape},
 };
 use service::config::Config;
 
@@ -175,11 +177,33 @@ fn longest_wait(scenario: &Scenario, config: &Config) -> Duration {
         FaultKind::Service(ServiceFault::Kill {
             process: Killed::Api { .. },
         }) => config.api_lease(),
+        FaultKind::Lambda(kind) => function_wait(*kind, fault.matches.function, config),
         FaultKind::Store(_) | FaultKind::Service(_) | FaultKind::Schedule(_) | FaultKind::Clients(_) => {
             UNDISTURBED_WAIT
         }
     });
     waits.fold(UNDISTURBED_WAIT, Duration::max)
+}
+
+/// How long the gateway waits for a function at most: so long a stuck one is waited for.
+const GATEWAY_WAIT: Duration = Duration::from_secs(29);
+
+/// A function that suffers in the midst of a refresh leaves a lease behind.
+fn function_wait(kind: LambdaFault, function: Option<FunctionName>, config: &Config) -> Duration {
+    let lease = match function {
+        Some(FunctionName::Api) => config.api_lease(),
+        Some(FunctionName::Update) | None => config.update_lease(),
+    };
+    match kind {
+        LambdaFault::Abort { into } | LambdaFault::OutOfMemory { into } if into.is_zero() => UNDISTURBED_WAIT,
+        LambdaFault::Freeze { lasting: None, .. } => GATEWAY_WAIT,
+        LambdaFault::Abort { .. } | LambdaFault::OutOfMemory { .. } => lease,
+        LambdaFault::Freeze {
+            lasting: Some(lasting),
+            ..
+        } => lasting.min(lease),
+        LambdaFault::Concurrency { .. } => UNDISTURBED_WAIT,
+    }
 }
 
 fn coingecko_wait(kind: &CoinGeckoFault, config: &Config) -> Duration {

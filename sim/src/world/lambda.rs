@@ -13,6 +13,7 @@ use crate::{
     lambda::{
         function::Function,
         invoke::Invoke,
+        ordeal::Ordeals,
         pool::{Happened, Hear, Lambda},
         scaling::Account,
     },
@@ -53,6 +54,8 @@ pub struct FrontSpec<'a> {
     pub recorder: &'a Recorder,
     /// Who hears of attempts that the fake could not see.
     pub unseen: &'a Unseen,
+    /// What faults make invocations go through.
+    pub ordeals: Ordeals,
 }
 
 impl Front {
@@ -64,7 +67,8 @@ impl Front {
         let deployment = &spec.deployed.deployment;
         let packages = tempfile::tempdir().map_err(|error| failed("no temporary folder", &error))?;
         let mut functions = Vec::new();
-        for (id, deployed) in &deployment.functions {
+        let services = spec.deployed.services();
+        for ((id, deployed), service) in deployment.functions.iter().zip(&services) {
             let bootstrap = packages.path().join(id).join("bootstrap");
             let code = spec
                 .deployed
@@ -86,19 +90,19 @@ impl Front {
                 application_log_level: deployed.application_log_level.clone(),
                 log_group: deployed.log_group.clone(),
             };
-            functions.push((function, deployed.reserved_concurrency));
+            functions.push((function, *service, deployed.reserved_concurrency));
         }
         let monitor = Monitor::new(deployment, spec.clock, spec.recorder.clone())
             .map_err(|error| failed("the template's alarms", &error))?;
         let ears = Ears {
-            services: spec.deployed.services(),
+            services,
             clock: spec.clock,
             recorder: spec.recorder.clone(),
             monitor: monitor.clone(),
         };
         let unseen = spec.unseen.clone();
         let hear: Hear = Arc::new(move |happened| hear(&ears, &unseen, &happened));
-        let lambda = Lambda::new(Account::default(), functions, spec.clock, hear)
+        let lambda = Lambda::new(Account::default(), functions, spec.ordeals, spec.clock, hear)
             .map_err(|error| failed("AWS would not deploy it", &error))?;
         let (invoke, rng): (Arc<dyn Invoke>, Arc<dyn Rng>) = (Arc::new(lambda.clone()), Arc::new(SystemRng));
         let desk = entrance::desk(

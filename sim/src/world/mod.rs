@@ -315,7 +315,7 @@ impl World {
         };
         let alarms = async {
             match front {
-                Some(front) => front.monitor().evaluate().await,
+                Some(front) => front.monitor().evaluate(scenario.duration).await,
                 None => std::future::pending().await,
             }
         };

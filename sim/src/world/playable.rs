@@ -23,6 +23,7 @@ pub fn check(
         needs_linux(scenario, fault, clock)
             .or_else(|| needs_disk(scenario, fault, forgets?))
             .or_else(|| needs_processes(scenario, fault, service))
+            .or_else(|| needs_functions(scenario, fault, service))
     });
     let checks = judge::diagnose(scenario, service == Service::Functions)
         .err()
@@ -53,6 +54,15 @@ fn needs_processes(scenario: &Scenario, fault: &Fault, service: Service) -> Opti
         let help =
             "play it with --via direct; Lambda itself starts, freezes and ends environments".to_owned();
         scenario.error_at(&fault.kind_span, message, Some(help))
+    })
+}
+
+/// What happens to invocations needs some.
+fn needs_functions(scenario: &Scenario, fault: &Fault, service: Service) -> Option<Diagnostic> {
+    let is_lambdas = service == Service::Processes && fault.target() == Target::Lambda;
+    is_lambdas.then(|| {
+        let message = "without --via lambda there are no functions to do this to";
+        scenario.error_at(&fault.kind_span, message, Some("add --via lambda".to_owned()))
     })
 }
 

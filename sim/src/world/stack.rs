@@ -27,6 +27,7 @@ use crate::{
     deployed::Deployed,
     faults::{Timeline, Touches},
     incidents::UpdateKills,
+    lambda::ordeal::Ordeals,
     record::{Recorder, RecordingSetup, Timing, View, Witness, event::Event},
     seed::Seed,
     store::{
@@ -243,6 +244,7 @@ impl Stack {
                     clock,
                     recorder: &recorder,
                     unseen: &unseen,
+                    ordeals: Ordeals::of(&scenario.faults, spec.seed),
                 };
                 Some(Front::start(parts).await?)
             }

@@ -169,6 +169,101 @@ fn without_binary_media_types_what_is_compressed_arrives_as_text() {
     assert!(success.is_some_and(|success| success < 0.7), "{success:?}");
 }
 
+/// Functions that break, and alarms, in virtual time, of the template in `folder`; to the byte the same twice.
+fn modelled(folder: &Folder, what: &str) -> Finished {
+    folder.run(&[what, "--via", "lambda", "--check-determinism"])
+}
+
+/// A folder with the template and its parameters.
+fn template() -> Folder {
+    let folder = Folder::new();
+    for file in [
+        "template.yaml",
+        "samconfig-dev.toml",
+        "samconfig-staging.toml",
+        "samconfig-prod.toml",
+    ] {
+        fs::copy(root().join(file), folder.path().join(file)).expect("the project has it");
+    }
+    folder
+}
+
+#[test]
+fn in_virtual_time_functions_need_no_package_and_are_the_same_twice() {
+    let folder = template();
+    let ended = modelled(&folder, "lambda");
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("11 scenarios passed"), "{}", ended.stdout);
+}
+
+/// One thing of the template, what stands in its place, and the scenario that must notice.
+const MUTATIONS: [(&str, &str, &str); 11] = [
+    // Each path has the stage before it.
+    (
+        "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true'",
+        "UNUSED: 'true'",
+        "steady",
+    ),
+    // What is compressed arrives as the text of its base64.
+    (
+        "BinaryMediaTypes: ['*~1*']",
+        "BinaryMediaTypes: ['image~1png']",
+        "gzip-watchlist",
+    ),
+    // A throttled function is a 500.
+    (
+        "        INTEGRATION_FAILURE:",
+        "        WAF_FILTERED:",
+        "throttled",
+    ),
+    // A second event does not wait for the first.
+    ("      ReservedConcurrentExecutions: 1\n", "", "double-fire"),
+    // A failed update is not tried again.
+    (
+        "        MaximumRetryAttempts: 1\n",
+        "        MaximumRetryAttempts: 0\n",
+        "update-retried",
+    ),
+    // The function ends what users would have waited for.
+    ("      Timeout: 25\n", "      Timeout: 3\n", "timeout"),
+    ("      Threshold: 900\n", "      Threshold: 9000\n", "alarm-drill"),
+    ("      Threshold: 0.1\n", "      Threshold: 1.0\n", "alarm-drill"),
+    // On Lambda the service compresses only when it is told to.
+    (
+        "          COMPRESSION: 'on'\n",
+        "          UNUSED: 'on'\n",
+        "gzip-watchlist",
+    ),
+    // The alarm looks at a metric that nobody puts.
+    (
+        "MetricName: OldestPriceAgeSeconds",
+        "MetricName: OldestPriceAge",
+        "alarm-twin",
+    ),
+    // The quota is never spent.
+    ("KeyQuota: 20000}", "KeyQuota: 2000000}", "usage-plan-quota"),
+];
+
+#[test]
+fn each_change_of_the_template_fails_the_scenario_that_guards_against_it() {
+    let mut unnoticed = Vec::new();
+    for (from, to, guard) in MUTATIONS {
+        let folder = template();
+        let path = folder.path().join("template.yaml");
+        let text = fs::read_to_string(&path).expect("it was copied");
+        assert!(text.contains(from), "the template has no {from:?}");
+        fs::write(&path, text.replacen(from, to, 1)).expect("it can be written");
+        let ended = modelled(&folder, guard);
+        if ended.code != Some(1) {
+            unnoticed.push(format!(
+                "{from:?} -> {to:?}: {guard} ended with {:?}:\n{}{}",
+                ended.code, ended.stdout, ended.stderr
+            ));
+        }
+    }
+    assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
+}
+
 #[test]
 fn any_bootstrap_is_invoked() {
     let folder = Folder::new();

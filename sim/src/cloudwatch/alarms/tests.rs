@@ -295,10 +295,10 @@ fn the_alarms_of_the_template_in_an_outage() {
         metrics.put("CryptoWatch", "OldestPriceAgeSeconds", &of_api, now_ms, age_s);
     }
     assert_snapshot!(story.join("\n"), @r"
-    05:00 LambdaErrors INSUFFICIENT_DATA -> OK: Threshold Crossed: 1 datapoint [0.0 (02/03/26 00:04:00)] was not greater than the threshold (5.0).
-    05:00 LambdaThrottles INSUFFICIENT_DATA -> OK: Threshold Crossed: 1 datapoint [0.0 (02/03/26 00:04:00)] was not greater than the threshold (10.0).
-    05:00 ApiServerErrors INSUFFICIENT_DATA -> OK: Threshold Crossed: 1 datapoint [0.0 (02/03/26 00:00:00)] was not greater than the threshold (0.1).
+    03:00 LambdaErrors INSUFFICIENT_DATA -> OK: Threshold Crossed: 1 datapoint [0.0 (02/03/26 00:02:00)] was not greater than the threshold (5.0).
+    03:00 LambdaThrottles INSUFFICIENT_DATA -> OK: Threshold Crossed: 1 datapoint [0.0 (02/03/26 00:02:00)] was not greater than the threshold (10.0).
     05:00 PricesStale INSUFFICIENT_DATA -> OK: Threshold Crossed: 3 out of the last 3 datapoints [299.0 (02/03/26 00:04:00), 239.0 (02/03/26 00:03:00), 179.0 (02/03/26 00:02:00)] were not greater than the threshold (900.0) (minimum 2 datapoints for ALARM -> OK transition).
+    15:00 ApiServerErrors INSUFFICIENT_DATA -> OK: Threshold Crossed: 1 datapoint [0.0 (02/03/26 00:10:00)] was not greater than the threshold (0.1).
     32:00 PricesStale OK -> ALARM: Threshold Crossed: 2 out of the last 3 datapoints [1019.0 (02/03/26 00:31:00), 959.0 (02/03/26 00:30:00)] were greater than the threshold (900.0) (minimum 2 datapoints for OK -> ALARM transition).
     42:00 PricesStale ALARM -> OK: Threshold Crossed: 2 out of the last 3 datapoints [119.0 (02/03/26 00:41:00), 59.0 (02/03/26 00:40:00)] were not greater than the threshold (900.0) (minimum 2 datapoints for ALARM -> OK transition).
     46:00 LambdaErrors OK -> ALARM: Threshold Crossed: 1 datapoint [30.0 (02/03/26 00:45:00)] was greater than the threshold (5.0).

@@ -33,6 +33,12 @@ pub(super) fn value(def: &MetricDef, part: &str, lens: &Lens<'_>) -> Option<f64>
         "limit" => limit::value(name, lens),
         "upstream" => upstream::value(name, part, lens),
         "retry" => retry::value(name, lens),
+        "gateway" => match name {
+            _ if lens.recording().lambda.sum(0..0).is_none() => None,
+            "refused" => Some(lens.tally.gateway_refused as f64),
+            "failed" => Some(lens.tally.gateway_failed as f64),
+            _ => None,
+        },
         "gzip" => gzip::value(name, lens),
         "lambda" => lambda::value(name, lens),
         "update" => update::value(name, lens),
