@@ -98,11 +98,24 @@ pub enum FakeCommand {
     },
 }
 
-/// What can be done with a bootstrap.
+/// What can be done with functions.
 #[derive(Debug, Subcommand)]
 pub enum LambdaCommand {
     /// Invoke it with an event; its answer goes to standard output, its log to standard error
     Invoke(InvokeArgs),
+    /// Print the event that the function of template.yaml gets for a request, or when its schedule fires
+    Event(EventArgs),
+}
+
+/// Which event.
+#[derive(Debug, Args)]
+pub struct EventArgs {
+    /// A request with a valid API key, such as "GET /prices?symbols=BTC"; or schedule
+    #[arg(value_name = "REQUEST")]
+    pub request: String,
+    /// The environment whose samconfig has the parameters
+    #[arg(long, value_name = "NAME", default_value = "dev")]
+    pub environment: String,
 }
 
 /// What to invoke, and how.

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use scenarios::format::model;
-use service::{config::Config, rng::Rng};
+use service::{
+    config::{Config, ConfigError},
+    rng::Rng,
+};
 
 use super::{
     ProcessParts, Pulse,
@@ -19,6 +22,7 @@ use crate::{
         invoke::Invoke,
         ordeal::Ordeals,
         scaling::{Account, Scaler},
+        variables::RUNTIME_API,
     },
     latency::Modelled,
     world::{WorldError, environment, stack::stored_keys},
@@ -125,7 +129,11 @@ impl Functions {
     }
 }
 
-/// What the service makes of the variables of a function.
-fn configured(variables: &BTreeMap<String, String>) -> Result<Config, service::config::ConfigError> {
-    Config::from_lookup(|name| variables.get(name).cloned())
+/// What the service makes of the variables of a function, on Lambda.
+fn configured(variables: &BTreeMap<String, String>) -> Result<Config, ConfigError> {
+    Config::from_lookup(|name| match name {
+        // By this the service knows where it is. Nobody asks there.
+        RUNTIME_API => Some("127.0.0.1:1".to_owned()),
+        _ => variables.get(name).cloned(),
+    })
 }
