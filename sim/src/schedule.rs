@@ -9,6 +9,7 @@ use scenarios::format::fault::ScheduleFault;
 use scenarios::format::model::{Fault, Stack, Target};
 
 use crate::seed::Seed;
+use crate::template::schedule::{Expression, ScheduleError};
 
 /// A rate rule: fires at `phase` after the start, then every `every`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,42 +59,87 @@ impl Schedule {
             .take_while(move |at| *at < end)
     }
 
-    /// What becomes of the firings before `end` under a scenario's faults, in order of time.
-    ///
-    /// A firing is touched by what its own time and the modifiers say, however late it comes; faults apply in file
-    /// order, and none touches what another has left out. A firing that is late beyond the end is left out, too.
+    /// What becomes of the firings before `end` under a scenario's faults, in order of time: see [`occasions`].
     #[must_use]
     pub fn occasions(self, faults: &[Fault], seed: Seed, end: Duration) -> Vec<Occasion> {
-        let mut rules = Rule::of(faults, Target::Schedule, seed.0);
-        let mut occasions = Vec::new();
-        for planned in self.firings(end) {
-            let (mut fires, mut faults) = fires(&mut rules, planned);
-            fires.retain(|at| *at < end);
-            if fires.is_empty() {
-                occasions.push(Occasion {
-                    at: planned,
-                    index: None,
-                    faults,
-                });
-                continue;
-            }
-            // Numbered below. Of two that come of one firing, the first has its faults.
-            occasions.extend(fires.into_iter().map(|at| Occasion {
-                at,
-                index: Some(0),
-                faults: std::mem::take(&mut faults),
-            }));
-        }
-        // Of those at one instant, the one that was planned first comes first.
-        occasions.sort_by_key(|occasion| occasion.at);
-        let fired = occasions
-            .iter_mut()
-            .filter_map(|occasion| occasion.index.as_mut());
-        for (number, index) in (0..).zip(fired) {
-            *index = number;
-        }
-        occasions
+        occasions(self.firings(end), faults, seed, end)
     }
+}
+
+/// The firings before `end` of a deployed rule, in order, wall time since the scenario's start. A scenario whose stack has another
+/// interval than every stack by default goes by that; so an expression of the template that is wrong is missed elsewhere.
+///
+/// # Errors
+/// EventBridge would refuse the expression.
+pub fn deployed_firings(
+    expression: &str,
+    stack: &Stack,
+    seed: Seed,
+    (start_ms, end): (i64, Duration),
+) -> Result<Vec<Duration>, ScheduleError> {
+    let expression = Expression::parse(expression)?;
+    if stack.update_every != Stack::default().update_every {
+        return Ok(Schedule::of(stack, seed).firings(end).collect());
+    }
+    Ok(match expression {
+        Expression::Rate { every } => {
+            let every = Duration::from_secs(every.unsigned_abs());
+            Schedule::new(every, stack.update_phase, seed)
+                .firings(end)
+                .collect()
+        }
+        Expression::Cron(_) => {
+            let start_s = start_ms.div_euclid(1000);
+            // One that fires at the very start does.
+            let next = |at: &i64| expression.next_after(*at);
+            std::iter::successors(next(&(start_s - 1)), next)
+                .map(|at| Duration::from_secs((at - start_s).unsigned_abs()))
+                .take_while(|at| *at < end)
+                .collect()
+        }
+    })
+}
+
+/// What becomes of firings before `end` under a scenario's faults, in order of time.
+///
+/// A firing is touched by what its own time and the modifiers say, however late it comes; faults apply in file
+/// order, and none touches what another has left out. A firing that is late beyond the end is left out, too.
+#[must_use]
+pub fn occasions(
+    firings: impl Iterator<Item = Duration>,
+    faults: &[Fault],
+    seed: Seed,
+    end: Duration,
+) -> Vec<Occasion> {
+    let mut rules = Rule::of(faults, Target::Schedule, seed.0);
+    let mut occasions = Vec::new();
+    for planned in firings {
+        let (mut fires, mut faults) = fires(&mut rules, planned);
+        fires.retain(|at| *at < end);
+        if fires.is_empty() {
+            occasions.push(Occasion {
+                at: planned,
+                index: None,
+                faults,
+            });
+            continue;
+        }
+        // Numbered below. Of two that come of one firing, the first has its faults.
+        occasions.extend(fires.into_iter().map(|at| Occasion {
+            at,
+            index: Some(0),
+            faults: std::mem::take(&mut faults),
+        }));
+    }
+    // Of those at one instant, the one that was planned first comes first.
+    occasions.sort_by_key(|occasion| occasion.at);
+    let fired = occasions
+        .iter_mut()
+        .filter_map(|occasion| occasion.index.as_mut());
+    for (number, index) in (0..).zip(fired) {
+        *index = number;
+    }
+    occasions
 }
 
 /// When a planned firing comes, once or more often or never, and which faults see to that.

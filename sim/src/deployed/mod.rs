@@ -20,9 +20,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use scenarios::format::Scenario;
+
 use crate::{
     package::manifest::{Manifest, ManifestError, Verified},
-    template::{Finding, Parameters, SamconfigError, Template, TemplateError, check, model::Deployment},
+    schedule::{Occasion, deployed_firings, occasions},
+    seed::Seed,
+    template::{
+        Finding, Parameters, SamconfigError, Template, TemplateError, check, model::Deployment,
+        schedule::ScheduleError,
+    },
 };
 
 /// A deployment with its packages, each of them verified.
@@ -126,6 +133,20 @@ impl Deployed {
             packages: BTreeMap::new(),
             findings,
         })
+    }
+
+    /// What becomes of the firings of the template's rule in a scenario.
+    ///
+    /// # Errors
+    /// EventBridge would refuse its expression.
+    pub fn occasions(&self, scenario: &Scenario, seed: Seed) -> Result<Vec<Occasion>, ScheduleError> {
+        let (start_ms, end) = (scenario.start.as_millisecond(), scenario.duration);
+        let rule = self.deployment.schedules.first().filter(|rule| rule.enabled);
+        let firings = match rule {
+            Some(rule) => deployed_firings(&rule.expression, &scenario.stack, seed, (start_ms, end))?,
+            None => Vec::new(),
+        };
+        Ok(occasions(firings.into_iter(), &scenario.faults, seed, end))
     }
 
     /// What each function is to the recording, by its place: what a schedule invokes is the update.

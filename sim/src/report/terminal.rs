@@ -223,11 +223,18 @@ fn table(verdict: &Verdict, style: Style) -> String {
 }
 
 fn line(mark: &str, check: &str, window: &str, actual: &str, limit: &str, margin: &str) -> String {
+    // A name that is longer than its column has a line of its own.
+    let (above, check) = if check.chars().count() > NAME {
+        (format!("{mark:1} {check}\n"), "")
+    } else {
+        (String::new(), check)
+    };
+    let mark = if above.is_empty() { mark } else { "" };
     let text = format!("{mark:1} {check:NAME$} {window:WINDOW$} {actual:>8} {limit:>9}");
     if text.chars().count() + 1 + margin.chars().count() <= WIDTH {
-        return format!("{}\n", format!("{text} {margin}").trim_end());
+        return format!("{above}{}\n", format!("{text} {margin}").trim_end());
     }
-    format!("{text}\n{}", wrapped("    ", margin))
+    format!("{above}{text}\n{}", wrapped("    ", margin))
 }
 
 fn row(outcome: &Outcome, style: Style) -> String {

@@ -16,6 +16,8 @@
 
 mod api;
 mod asking;
+#[cfg(test)]
+mod both_ways;
 mod emf;
 mod functions;
 mod incidents;
@@ -66,11 +68,11 @@ use crate::{
     deployed::{Deployed, monitor::Monitor},
     incidents::UpdateKills,
     record::{Recorder, Recording, Timing, event::Event},
-    schedule::Schedule,
     seed::Seed,
     world::{
         Ended, WorldError, environment, keys,
         load::ANSWER_TIMEOUT,
+        occasions,
         stack::{engine, recording_setup, symbols},
     },
 };
@@ -362,8 +364,10 @@ impl<'a> World<'a> {
     async fn play(self, mut stop: watch::Receiver<bool>) -> Ended {
         let scenario = &self.spec.scenario;
         let end = self.clock.instant_of_wall(scenario.duration);
-        let schedule = Schedule::of(&scenario.stack, self.spec.seed);
-        let occasions = schedule.occasions(&scenario.faults, self.spec.seed, scenario.duration);
+        let occasions = match occasions(scenario, self.spec.seed, self.spec.deployed.as_deref()) {
+            Ok(occasions) => occasions,
+            Err(error) => return Ended::Failed(error),
+        };
         let mut parts = Parts::default();
         // Faults change before anything else happens at the same instant.
         let incidents = crate::incidents::incidents(&scenario.faults, scenario.stack.instances);

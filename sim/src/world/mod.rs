@@ -43,9 +43,11 @@ use tokio::{
 
 use crate::{
     clock::RunClock,
+    deployed::Deployed,
     incidents::incidents,
     record::{Recorder, event::Event},
     schedule::{Occasion, Schedule},
+    seed::Seed,
     store::backend::BackendError,
     world::{
         children::{ChildError, Death, Killed},
@@ -248,8 +250,7 @@ impl World {
     /// What could not be built. Nothing of it is left.
     pub async fn start(spec: WorldSpec) -> Result<Self, WorldError> {
         let scenario = Arc::clone(&spec.scenario);
-        let schedule = Schedule::of(&scenario.stack, spec.seed);
-        let occasions = schedule.occasions(&scenario.faults, spec.seed, scenario.duration);
+        let occasions = occasions(&scenario, spec.seed, spec.deployed.as_deref())?;
         let stack = Stack::start(&spec).await?;
         Ok(Self {
             scenario,
@@ -395,6 +396,23 @@ impl World {
             .collect();
         backing.audit().await;
         (killed, backing.stop().await)
+    }
+}
+
+/// What becomes of the firings of a scenario's schedule, or of the rule that is deployed.
+pub(crate) fn occasions(
+    scenario: &Scenario,
+    seed: Seed,
+    deployed: Option<&Deployed>,
+) -> Result<Vec<Occasion>, WorldError> {
+    match deployed {
+        Some(deployed) => deployed
+            .occasions(scenario, seed)
+            .map_err(|error| WorldError::Lambda(error.to_string())),
+        None => {
+            let schedule = Schedule::of(&scenario.stack, seed);
+            Ok(schedule.occasions(&scenario.faults, seed, scenario.duration))
+        }
     }
 }
 

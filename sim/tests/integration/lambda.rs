@@ -197,7 +197,7 @@ fn in_virtual_time_functions_need_no_package_and_are_the_same_twice() {
 }
 
 /// One thing of the template, what stands in its place, and the scenario that must notice.
-const MUTATIONS: [(&str, &str, &str); 11] = [
+const MUTATIONS: [(&str, &str, &str); 12] = [
     // Each path has the stage before it.
     (
         "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true'",
@@ -218,6 +218,11 @@ const MUTATIONS: [(&str, &str, &str); 11] = [
     ),
     // A second event does not wait for the first.
     ("      ReservedConcurrentExecutions: 1\n", "", "double-fire"),
+    (
+        "Schedule: rate(5 minutes)",
+        "Schedule: cron(0 * * * ? *)",
+        "update-retried",
+    ),
     // A failed update is not tried again.
     (
         "        MaximumRetryAttempts: 1\n",
