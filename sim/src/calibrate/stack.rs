@@ -59,6 +59,7 @@ pub(super) async fn play(
     };
     let spec = WorldSpec {
         deployed: None,
+        has_users: true,
         seed: Seed(scenario.seed),
         scenario: Arc::new(scenario),
         speed: 1,

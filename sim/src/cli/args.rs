@@ -105,6 +105,19 @@ pub enum LambdaCommand {
     Invoke(InvokeArgs),
     /// Print the event that the function of template.yaml gets for a request, or when its schedule fires
     Event(EventArgs),
+    /// Serve what template.yaml deploys, with what was packed, until Ctrl-C; prints the URL and an API key
+    Serve(ServeArgs),
+}
+
+/// What to serve.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The environment whose samconfig has the parameters
+    #[arg(long, value_name = "NAME", default_value = "dev")]
+    pub environment: String,
+    /// Set an environment variable of the functions over what the template says
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = key_value)]
+    pub env: Vec<(String, String)>,
 }
 
 /// Which event.

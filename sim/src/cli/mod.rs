@@ -27,6 +27,7 @@ pub mod fake;
 pub mod interrupt;
 pub mod lambda;
 pub mod lambda_event;
+pub mod lambda_serve;
 pub mod list;
 pub mod out_dir;
 pub mod outcome;
@@ -101,6 +102,7 @@ async fn dispatch(command: Command, program: &str) -> Exit {
         Command::CreateTable { endpoint, name } => create_table::create_table(&endpoint, &name).await,
         Command::Lambda(LambdaCommand::Invoke(args)) => lambda::invoke(args).await,
         Command::Lambda(LambdaCommand::Event(args)) => lambda_event::event(&args),
+        Command::Lambda(LambdaCommand::Serve(args)) => lambda_serve::serve(&args).await,
         Command::Package { out } => package::package(out.as_deref()).await,
         Command::Schema { of } => schema::print(of),
         Command::Doctor => doctor::doctor().await,

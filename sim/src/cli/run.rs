@@ -448,6 +448,7 @@ impl Session {
                 .deployed
                 .get(&play.scenario.stack.environment.to_string())
                 .cloned(),
+            has_users: true,
             env: play.env.clone(),
             config: play.config.clone(),
             store: StoreSpec {

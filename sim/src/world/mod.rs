@@ -265,6 +265,12 @@ impl World {
         self.stack.ready
     }
 
+    /// What paths are appended to, where the service is behind a gateway.
+    #[must_use]
+    pub fn url(&self) -> Option<String> {
+        self.stack.front.as_ref().map(lambda::Front::url)
+    }
+
     /// Plays the scenario to its end, to the first failure, or until `stop` becomes true; then takes the world down
     /// in order. `tick` hears where it is, several times a second.
     pub async fn play(mut self, mut stop: watch::Receiver<bool>, tick: impl Fn(&Tick)) -> (Played, Remains) {

@@ -76,6 +76,8 @@ pub struct WorldSpec {
     pub siblings: Siblings,
     /// What is deployed, when the service is played as it ships, and not as processes.
     pub deployed: Option<Arc<Deployed>>,
+    /// Whether the scenario's users come.
+    pub has_users: bool,
     /// Settings of the service beneath the scenario's back.
     pub env: BTreeMap<String, String>,
     /// The configuration that the service makes of all that.
@@ -488,7 +490,8 @@ async fn start_loads(
     requests: &Arc<AtomicU64>,
 ) -> Result<Vec<LoadChild>, WorldError> {
     let symbols = symbols(&spec.config);
-    let loads = spec.scenario.loads.iter().zip(keys).enumerate();
+    let users = if spec.has_users { keys } else { Vec::new() };
+    let loads = spec.scenario.loads.iter().zip(users).enumerate();
     try_join_all(loads.map(|(index, (load, keys))| {
         let plan = LoadPlan {
             scenario_toml: spec.scenario.effective_toml().to_owned(),
