@@ -299,4 +299,33 @@ mod tests {
             prop_assert!(schedule.phase < schedule.every);
         }
     }
+
+    #[test]
+    fn a_deployed_rule_fires_by_its_expression_unless_the_scenario_has_an_interval_of_its_own() {
+        // 2026-03-02T00:00:00Z
+        let start_ms = 1_772_409_600_000;
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        let firings = |expression, stack: &Stack, hours: u64| {
+            let span = (start_ms, minutes(60 * hours));
+            let firings = deployed_firings(expression, stack, Seed(1), span);
+            firings.map(|all| all.iter().map(|at| at.as_secs() / 60).collect::<Vec<_>>())
+        };
+        let phased = Stack {
+            update_phase: Some(minutes(2)),
+            ..Stack::default()
+        };
+        assert_eq!(firings("rate(20 minutes)", &phased, 1), Ok(vec![2, 22, 42]));
+        assert_eq!(
+            firings("cron(0/30 * * * ? *)", &phased, 1),
+            Ok(vec![0, 30]),
+            "it has no phase"
+        );
+        assert_eq!(firings("cron(15 1 * * ? *)", &phased, 24), Ok(vec![75]));
+        let own = Stack {
+            update_every: minutes(30),
+            ..phased
+        };
+        assert_eq!(firings("rate(20 minutes)", &own, 1), Ok(vec![2, 32]));
+        assert!(firings("every day", &own, 1).is_err());
+    }
 }

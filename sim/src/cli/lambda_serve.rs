@@ -85,7 +85,7 @@ async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         store: StoreSpec {
             choice: Choice::Embedded,
             disk: Disk::No,
-            tools: ambient::tools(Tell::new(|text| printer::notice(text))),
+            tools: ambient::tools(Tell::new(printer::notice)),
         },
         sabotage: FrontSabotage::default(),
         witness: None,

@@ -19,8 +19,15 @@ use super::{
 };
 use crate::{deployed::Deployed, latency::Modelled};
 
-/// What is asked: method, path, and headers beside a valid key; a header without a value is taken away.
-const ASKED: [(&str, &str, &[(&str, &str)]); 31] = [
+/// Method, path, and headers beside a valid key; a header without a value is taken away.
+type Asked = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+/// What is asked.
+const ASKED: [Asked; 31] = [
     ("GET", "/prices?symbols=BTC", &[]),
     ("GET", "/prices?symbols=BTC,ETH", &[("accept-encoding", "gzip")]),
     ("GET", "/prices?symbols=btc,eth", &[]),
