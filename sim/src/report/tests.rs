@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
-use crate::judge::{Claim, Measured, Origin, Outcome, Series, Severity, Verdict, metrics::Unit};
+use crate::judge::{AlarmTold, Claim, Measured, Origin, Outcome, Series, Severity, Verdict, metrics::Unit};
 
 fn outcome(check: &str, unit: Unit, actual: Option<f64>, held: bool, margin: &str) -> Outcome {
     Outcome {
@@ -386,6 +386,48 @@ fn the_summary_has_failures_first() {
 }
 
 /// Played on the virtual clock, with a latency that nobody may judge.
+#[test]
+fn alarms_are_told_when_they_go_on_and_off_and_a_long_name_has_a_line_of_its_own() {
+    let mut played = played(false);
+    let told = |at: f64, from: &str, to: &str| AlarmTold {
+        at,
+        alarm: "PricesStale".to_owned(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        reason: "2 datapoints | above".to_owned(),
+    };
+    played.verdict.alarms = vec![
+        told(310.0, "INSUFFICIENT_DATA", "OK"),
+        told(1330.0, "OK", "ALARM"),
+        told(2650.0, "ALARM", "OK"),
+    ];
+    let mut alarm = outcome(
+        "alarm.PricesStale.fires_within <= 20m",
+        Unit::Seconds,
+        Some(730.0),
+        true,
+        "7m50s to spare",
+    );
+    alarm.during = Some("outage".to_owned());
+    played.verdict.expectations = vec![alarm];
+    let text = render(&played, Style::Plain);
+    let told: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("larm") || line.contains("outage"))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    ✓ alarm.PricesStale.fires_within
+                                outage       12m10s    <= 20m 7m50s to spare
+    alarm          PricesStale ALARM at 22m10s
+    alarm          PricesStale OK at 44m10s
+    ");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let entry = Entry::Played(Box::new(played));
+    let summary = summary_md(std::slice::from_ref(&entry), &Together::default());
+    let line = "- alarm PricesStale ALARM at 22m10s: 2 datapoints \\| above";
+    assert!(summary.contains(line), "{summary}");
+}
+
 fn played_virtually() -> Played {
     let mut played = played(false);
     played.clock = "virtual";
