@@ -230,6 +230,9 @@ pub struct Apart {
     pub why: &'static str,
     /// Whether it depends on the pace of users, which in a closed loop is that of the answers.
     pub paced: bool,
+    /// Whether it depends on how many processes share the requests, since each remembers what it has read itself. Of functions
+    /// that is how many invocations overlap, which a fast wall clock multiplies: there it is not compared.
+    pub by_process: bool,
 }
 
 /// The pace of users; and whether it is that, as for each of these.
@@ -306,7 +309,16 @@ impl MetricDef {
             least,
             why,
             paced,
+            by_process: false,
         });
+        self
+    }
+
+    /// The same, which depends on how many processes share the requests.
+    const fn by_process(mut self) -> Self {
+        if let Some(apart) = &mut self.clocks {
+            apart.by_process = true;
+        }
         self
     }
 }
@@ -373,8 +385,8 @@ pub const METRICS: &[MetricDef] = &[
     metric("price.error.p99", Unit::BasisPoints, Lower, Relative(0.1), Requests, "99th percentile of the distance between served price and market, worst coin"),
     metric("price.error.max", Unit::BasisPoints, Lower, Relative(0.1), Requests, "largest distance between served price and market, worst coin"),
 
-    metric("cache.memory_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share of admitted price requests served from process memory").on_both(0.0, 0.03, EDGE),
-    metric("cache.store_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share served from DynamoDB").on_both(0.0, 0.03, EDGE),
+    metric("cache.memory_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share of admitted price requests served from process memory").on_both(0.0, 0.03, EDGE).by_process(),
+    metric("cache.store_ratio", Unit::Ratio, Neither, Absolute(0.01), Requests, "share served from DynamoDB").on_both(0.0, 0.03, EDGE).by_process(),
     metric("cache.upstream_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share that waited for a refresh from CoinGecko, their own or another's").on_both(0.0, 0.03, EDGE),
     metric("cache.stale_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share served with a coin older than the TTL").on_both(0.0, 0.03, EDGE),
     metric("cache.none_ratio", Unit::Ratio, Lower, Absolute(0.01), Requests, "share for which at least one coin had nothing servable").on_both(0.0, 0.01, EDGE),
@@ -413,9 +425,9 @@ pub const METRICS: &[MetricDef] = &[
     metric("update.written", Unit::Count, Higher, Relative(0.01), Window, "prices stored under an updater's lease").on_both(0.02, 50.0, START),
     metric("update.gap_max", Unit::Seconds, Lower, Relative(0.02), Window, "longest time without a stored write of a symbol, ends included"),
 
-    metric("store.reads", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that read").on_both(0.05, 20.0, EDGE),
+    metric("store.reads", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that read").on_both(0.05, 20.0, EDGE).by_process(),
     metric("store.writes", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that write").on_both(0.05, 20.0, PACE),
-    metric("store.rcu", Unit::Count, Lower, Relative(0.02), Window, "read capacity units").on_both(0.05, 30.0, EDGE),
+    metric("store.rcu", Unit::Count, Lower, Relative(0.02), Window, "read capacity units").on_both(0.05, 30.0, EDGE).by_process(),
     metric("store.wcu", Unit::Count, Lower, Relative(0.02), Window, "write capacity units").on_both(0.05, 60.0, PACE),
     metric("store.throttled", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that were refused for want of capacity").on_both(0.1, 5.0, EDGE),
     metric("store.failed", Unit::Count, Lower, Relative(0.02), Window, "requests to DynamoDB that were not answered, or by a status of 500 or above").on_both(0.1, 5.0, EDGE),
