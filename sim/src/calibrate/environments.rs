@@ -13,6 +13,7 @@ use super::{
     seen::PER_SECOND,
 };
 use crate::{
+    deployed::variables,
     lambda::{
         function::Function,
         ids::{trace_id, uuid},
@@ -48,15 +49,15 @@ pub(super) async fn cold_starts(
         table: TABLE,
         coingecko: NOWHERE,
     };
-    let mut environment = on_stack(&scenario.stack, endpoints, &clock, &BTreeMap::new());
-    environment.retain(|name, _| !name.starts_with("AWS_") || name.starts_with("AWS_ENDPOINT_URL"));
+    let none = BTreeMap::new();
+    let stack = on_stack(&scenario.stack, endpoints, &clock, &none);
     let function = Arc::new(Function {
         name: "calibrate".to_owned(),
         bootstrap: siblings.path(Binary::Api),
         handler: "bootstrap".to_owned(),
         timeout: Duration::from_secs(25),
         memory_mb: MEMORY_MB,
-        environment,
+        environment: variables(&none, &stack, &none),
         log_format: LogFormat::Json,
         application_log_level: None,
         log_group: None,

@@ -9,8 +9,8 @@ use service::rng::SystemRng;
 use crate::{
     cli::{args::EventArgs, exit::Exit, printer},
     clock::system_now,
-    deployed::{Deployed, eventbridge::scheduled},
-    gateway::{ApiKey, Arrival, Gateway, Keys, Settings, Step},
+    deployed::{Deployed, entrance, eventbridge::scheduled},
+    gateway::{Arrival, Settings, Step},
     lambda::ids::{trace_id, uuid},
 };
 
@@ -62,25 +62,14 @@ fn made(args: &EventArgs) -> Result<Made, String> {
     };
     let (method, path) = args.request.split_once(' ').ok_or_else(|| wrong("no space"))?;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| wrong("no method"))?;
-    let mut keys = Keys::new();
-    let key = ApiKey {
-        id: "key0000000".to_owned(),
-        plan: deployment.api.usage_plans.first().map(|plan| plan.name.clone()),
-        is_enabled: true,
-    };
-    keys.add(KEY, key).map_err(|error| error.to_string())?;
-    let settings = Settings {
-        started_ms: now_ms,
-        ..Settings::default()
-    };
-    let host = settings.domain_name.clone();
-    let mut gateway = Gateway::new(&deployment.api, keys, settings).map_err(|error| error.to_string())?;
+    let keys = [(KEY.to_owned(), true)];
+    let mut gateway = entrance::gateway(deployment, &keys, now_ms).map_err(|error| error.to_string())?;
     let mut request = Request::builder()
         .method(method)
         .uri(format!("/{}{path}", gateway.stage()))
         .body(Bytes::new())
         .map_err(|_| wrong("no path"))?;
-    let host = HeaderValue::from_str(&host).map_err(|error| error.to_string())?;
+    let host = HeaderValue::from_str(&Settings::default().domain_name).map_err(|error| error.to_string())?;
     let headers = request.headers_mut();
     headers.insert(header::HOST, host);
     headers.insert(header::USER_AGENT, HeaderValue::from_static("crypto-watch-sim"));

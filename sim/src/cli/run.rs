@@ -94,7 +94,7 @@ impl Session {
     /// What is wrong with the alarms that scenarios ask for, now that the template is read.
     fn unknown_alarms(&self, plays: &[Play]) -> Vec<String> {
         let problems = plays.iter().filter_map(|play| {
-            let deployed = self.deployed.get(&play.scenario.stack.environment.to_string())?;
+            let deployed = self.deployed_in(play)?;
             let alarms = deployed.deployment.alarms.iter();
             let alarms: Vec<&str> = alarms.map(|alarm| alarm.id.as_str()).collect();
             judge::diagnose_alarms(&play.scenario, &alarms).err()
@@ -444,10 +444,7 @@ impl Session {
             seed: play.seed,
             speed,
             siblings: self.siblings.clone()?,
-            deployed: self
-                .deployed
-                .get(&play.scenario.stack.environment.to_string())
-                .cloned(),
+            deployed: self.deployed_in(play),
             has_users: true,
             env: play.env.clone(),
             config: play.config.clone(),

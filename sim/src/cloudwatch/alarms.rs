@@ -124,6 +124,19 @@ pub fn evaluation_range(evaluation_periods: u32) -> u32 {
     evaluation_periods.saturating_add(2)
 }
 
+/// The time that an alarm looks back on: its evaluation range.
+#[must_use]
+pub fn looks_back(alarm: &Alarm) -> Duration {
+    let period = match &alarm.query {
+        Query::Metric(stat) => stat.period,
+        // They all have the same.
+        Query::Expression { metrics, .. } => {
+            metrics.values().map(|stat| stat.period).max().unwrap_or_default()
+        }
+    };
+    period.saturating_mul(evaluation_range(alarm.evaluation_periods))
+}
+
 /// Alarms with their states.
 #[derive(Clone, Debug)]
 pub struct Alarms {
@@ -138,6 +151,8 @@ struct Watch {
     /// None = its one metric itself.
     expression: Option<Expression>,
     period_ms: i64,
+    /// What it looks back on.
+    range_ms: i64,
     state: State,
 }
 
@@ -198,7 +213,7 @@ impl Alarms {
         let end_ms = now_ms.saturating_sub(self.settle_ms).div_euclid(MINUTE_MS) * MINUTE_MS;
         let mut changes = Vec::new();
         for (index, watch) in self.watches.iter_mut().enumerate() {
-            if end_ms.saturating_sub(watch.range_ms()) < self.since_ms {
+            if end_ms.saturating_sub(watch.range_ms) < self.since_ms {
                 continue;
             }
             let points = watch.points(metrics, end_ms);
@@ -250,13 +265,9 @@ impl Watch {
             alarm: alarm.clone(),
             expression,
             period_ms: i64::try_from(period.as_millis()).unwrap_or(i64::MAX),
+            range_ms: i64::try_from(looks_back(alarm).as_millis()).unwrap_or(i64::MAX),
             state: State::InsufficientData,
         })
-    }
-
-    /// What it looks back on.
-    fn range_ms(&self) -> i64 {
-        i64::from(evaluation_range(self.alarm.evaluation_periods)).saturating_mul(self.period_ms)
     }
 
     /// The periods of the evaluation range that ends at an instant, the newest first: start and datapoint.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{
     MINUTE_MS,
-    alarms::{AlarmError, Alarms, StateChange, evaluation_range},
+    alarms::{AlarmError, Alarms, Problem, StateChange, looks_back},
     aws_metrics::{ApiMetrics, LambdaMetrics},
     metrics::Metrics,
 };
-use crate::template::model::{Alarm, Deployment, Query};
+use crate::template::model::{Alarm, Deployment};
 
 /// How long after a whole minute alarms go by it. (AWS was seen to take 2 to 52 s; this one is assumed.) On a fast real clock
 /// it is also what the last samples of the minute have to get here.
@@ -40,21 +40,10 @@ impl AlarmAbout {
     pub fn of(deployment: &Deployment) -> Vec<Self> {
         let about = |alarm: &Alarm| Self {
             id: alarm.id.clone(),
-            reach: range(alarm) + Duration::from_millis(MINUTE_MS.unsigned_abs()) + SETTLE,
+            reach: looks_back(alarm) + Duration::from_millis(MINUTE_MS.unsigned_abs()) + SETTLE,
         };
         deployment.alarms.iter().map(about).collect()
     }
-}
-
-/// The time that an alarm looks back on.
-fn range(alarm: &Alarm) -> Duration {
-    let period = match &alarm.query {
-        Query::Metric(stat) => stat.period,
-        Query::Expression { metrics, .. } => {
-            metrics.values().map(|stat| stat.period).max().unwrap_or_default()
-        }
-    };
-    period.saturating_mul(evaluation_range(alarm.evaluation_periods))
 }
 
 impl CloudWatch {
@@ -67,7 +56,7 @@ impl CloudWatch {
         let alarms = Alarms::new(&deployment.alarms)?;
         let unknown = |problem| AlarmError {
             id: "all".to_owned(),
-            problem: super::alarms::Problem::Statistic(problem),
+            problem: Problem::Statistic(problem),
         };
         let metrics = Metrics::for_alarms(&deployment.alarms).map_err(unknown)?;
         let functions = deployment.functions.values();

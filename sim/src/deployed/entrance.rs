@@ -16,18 +16,15 @@ use crate::{
     world::WorldError,
 };
 
-/// The gateway of a deployment, which knows `keys`, each with whether it is enabled.
+/// The gateway of a deployment that starts at an instant, Unix milliseconds, and knows `keys`, each with whether it is enabled.
 ///
 /// # Errors
 /// AWS would refuse the API, or something of it is not emulated.
-pub fn desk(
+pub fn gateway(
     deployment: &Deployment,
     keys: &[(String, bool)],
-    lambda: Arc<dyn Invoke>,
-    (clock, rng): (RunClock, Arc<dyn Rng>),
-    monitor: &Monitor,
-) -> Result<Desk, WorldError> {
-    let failed = |what: &str, error: &dyn std::error::Error| WorldError::Lambda(format!("{what}: {error}"));
+    started_ms: i64,
+) -> Result<Gateway, WorldError> {
     let plan = deployment.api.usage_plans.first().map(|plan| plan.name.clone());
     let mut known = Keys::new();
     for (place, (secret, is_enabled)) in keys.iter().enumerate() {
@@ -38,14 +35,28 @@ pub fn desk(
         };
         known
             .add(secret, key)
-            .map_err(|error| failed("an API key", &error))?;
+            .map_err(|error| WorldError::lambda("an API key", &error))?;
     }
     let settings = Settings {
-        started_ms: clock.start_ms(),
+        started_ms,
         ..Settings::default()
     };
-    let gateway = Gateway::new(&deployment.api, known, settings)
-        .map_err(|error| failed("the template's API", &error))?;
+    Gateway::new(&deployment.api, known, settings)
+        .map_err(|error| WorldError::lambda("the template's API", &error))
+}
+
+/// That gateway with the functions behind it.
+///
+/// # Errors
+/// As [`gateway`].
+pub fn desk(
+    deployment: &Deployment,
+    keys: &[(String, bool)],
+    lambda: Arc<dyn Invoke>,
+    (clock, rng): (RunClock, Arc<dyn Rng>),
+    monitor: &Monitor,
+) -> Result<Desk, WorldError> {
+    let gateway = gateway(deployment, keys, clock.start_ms())?;
     let functions = deployment.functions.keys().cloned();
     let monitor = monitor.clone();
     let answered = Arc::new(move |answer: &Answer| {

@@ -1,6 +1,9 @@
 //! What faults make invocations go through, and the room that they leave to functions; the pools of both clocks ask here.
 
-use std::{sync::Mutex, sync::PoisonError, time::Duration};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use scenarios::{
     faults::{Facts, Rule},
@@ -57,12 +60,6 @@ impl Ordeals {
             rules: Mutex::new(rules.into_iter().filter(|rule| room(rule).is_none()).collect()),
             narrow,
         }
-    }
-
-    /// None at all.
-    #[must_use]
-    pub fn none() -> Self {
-        Self::of(&[], Seed(0))
     }
 
     /// What an invocation goes through that begins at an instant, wall time since the start, by which fault. The first in

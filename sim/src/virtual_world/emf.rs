@@ -13,6 +13,7 @@ use crate::{
     cloudwatch::emf::Document,
     deployed::monitor::Monitor,
     record::{Recorder, event::Event},
+    world::logs::numbers,
 };
 
 /// Hands the metrics of each document to the recorder.
@@ -56,10 +57,15 @@ impl RecordedEmf {
 
 impl Emf for RecordedEmf {
     fn line(&self, json: &str) {
-        if let Some(monitor) = &self.monitor {
-            match Document::parse(json, self.clock.now_ms()) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut values = Vec::with_capacity(MOST_METRICS);
+        let mut take = |(name, value): (&str, f64)| values.push((names.shared(name), value));
+        match &self.monitor {
+            None => metrics(json).for_each(take),
+            Some(monitor) => match Document::parse(json, self.clock.now_ms()) {
                 Some(Ok(document)) => {
                     monitor.put(|cloudwatch, _| cloudwatch.metrics().put_document(&document));
+                    numbers(&document).for_each(&mut take);
                 }
                 Some(Err(error)) => {
                     self.recorder.record(Event::EmfBroken {
@@ -69,12 +75,7 @@ impl Emf for RecordedEmf {
                     return;
                 }
                 None => return,
-            }
-        }
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut values = Vec::with_capacity(MOST_METRICS);
-        for (name, value) in metrics(json) {
-            values.push((names.shared(name), value));
+            },
         }
         self.recorder.record(Event::Emf {
             at_us: self.clock.now_us(),

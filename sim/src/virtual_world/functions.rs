@@ -57,20 +57,19 @@ impl Functions {
     /// # Errors
     /// AWS would refuse it, or the service would refuse its variables.
     pub(super) fn of(of: FunctionsSpec<'_>) -> Result<Self, WorldError> {
-        let failed =
-            |what: &str, error: &dyn std::error::Error| WorldError::Lambda(format!("{what}: {error}"));
         let (deployment, parts) = (&of.deployed.deployment, of.parts);
         let (spec, clock) = (&parts.spec, parts.clock);
         let monitor = Monitor::new(deployment, clock, parts.recorder.clone())
-            .map_err(|error| failed("the template's alarms", &error))?;
+            .map_err(|error| WorldError::lambda("the template's alarms", &error))?;
         let services = of.deployed.services();
         let said = environment::nowhere(&spec.scenario.stack, &spec.env);
         let defaults = environment::of_stack(&model::Stack::default());
         let mut functions = Vec::new();
         for (function, service) in deployment.functions.values().zip(&services) {
             let variables = variables(&function.environment, &said, &defaults);
-            let config = configured(&variables)
-                .map_err(|error| failed(&format!("the variables of {}", function.name), &error))?;
+            let config = configured(&variables).map_err(|error| {
+                WorldError::lambda(&format!("the variables of {}", function.name), &error)
+            })?;
             let config = match spec.plant {
                 Some(plant) => plant.config(&config),
                 None => config,
@@ -83,7 +82,7 @@ impl Functions {
             .map(|function| function.reserved_concurrency)
             .collect();
         let scaler = Scaler::new(Account::default(), &reserved)
-            .map_err(|error| failed("AWS would not deploy it", &error))?;
+            .map_err(|error| WorldError::lambda("AWS would not deploy it", &error))?;
         let rng: Arc<dyn Rng> = Arc::new(SeededRng::of(spec.seed, "aws"));
         let (cold_start, service_time) = of.models;
         let lambda: Arc<dyn Invoke> = Arc::new(ModelledLambda::new(LambdaParts {

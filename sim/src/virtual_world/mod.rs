@@ -64,7 +64,6 @@ use self::{
 };
 use crate::{
     clock::RunClock,
-    cloudwatch::running::AlarmAbout,
     deployed::{Deployed, monitor::Monitor},
     incidents::UpdateKills,
     record::{Recorder, Recording, Timing, event::Event},
@@ -250,18 +249,13 @@ impl<'a> World<'a> {
             .map(|load| keys::secrets(spec.seed, &load.name, load.keys.count))
             .collect();
         let engine = Arc::new(engine(scenario, spec.seed));
-        let alarms = spec
-            .deployed
-            .as_deref()
-            .map(|deployed| AlarmAbout::of(&deployed.deployment))
-            .unwrap_or_default();
         let recorder = Recorder::new(recording_setup(
             scenario,
             &spec.config,
             (Timing::of(&clock, scenario.duration), Duration::ZERO),
             &engine,
             &keys,
-            alarms,
+            spec.deployed.as_deref(),
         ))
         .watched_by(spec.witness.clone());
         let Models {

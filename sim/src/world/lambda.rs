@@ -65,7 +65,8 @@ impl Front {
     /// A part cannot be made.
     pub async fn start(spec: FrontSpec<'_>) -> Result<Self, WorldError> {
         let deployment = &spec.deployed.deployment;
-        let packages = tempfile::tempdir().map_err(|error| failed("no temporary folder", &error))?;
+        let packages =
+            tempfile::tempdir().map_err(|error| WorldError::lambda("no temporary folder", &error))?;
         let mut functions = Vec::new();
         let services = spec.deployed.services();
         for ((id, deployed), service) in deployment.functions.iter().zip(&services) {
@@ -78,7 +79,7 @@ impl Front {
             fs::create_dir(packages.path().join(id))
                 .and_then(|()| fs::write(&bootstrap, code))
                 .and_then(|()| fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)))
-                .map_err(|error| failed("a package cannot be unpacked", &error))?;
+                .map_err(|error| WorldError::lambda("a package cannot be unpacked", &error))?;
             let function = Function {
                 name: deployed.name.clone(),
                 bootstrap,
@@ -93,7 +94,7 @@ impl Front {
             functions.push((function, *service, deployed.reserved_concurrency));
         }
         let monitor = Monitor::new(deployment, spec.clock, spec.recorder.clone())
-            .map_err(|error| failed("the template's alarms", &error))?;
+            .map_err(|error| WorldError::lambda("the template's alarms", &error))?;
         let ears = Ears {
             services,
             clock: spec.clock,
@@ -103,7 +104,7 @@ impl Front {
         let unseen = spec.unseen.clone();
         let hear: Hear = Arc::new(move |happened| hear(&ears, &unseen, &happened));
         let lambda = Lambda::new(Account::default(), functions, spec.ordeals, spec.clock, hear)
-            .map_err(|error| failed("AWS would not deploy it", &error))?;
+            .map_err(|error| WorldError::lambda("AWS would not deploy it", &error))?;
         let (invoke, rng): (Arc<dyn Invoke>, Arc<dyn Rng>) = (Arc::new(lambda.clone()), Arc::new(SystemRng));
         let desk = entrance::desk(
             deployment,
@@ -114,7 +115,7 @@ impl Front {
         )?;
         let gateway = GatewayServer::start(desk)
             .await
-            .map_err(|error| failed("the gateway", &error))?;
+            .map_err(|error| WorldError::lambda("the gateway", &error))?;
         let updates = ScheduledFunction::of(deployment, &invoke, &monitor, &rng)?;
         Ok(Self {
             gateway,
@@ -142,10 +143,6 @@ impl Front {
         self.gateway.stop().await;
         self.lambda.stop().await;
     }
-}
-
-fn failed(what: &str, error: &dyn std::error::Error) -> WorldError {
-    WorldError::Lambda(format!("{what}: {error}"))
 }
 
 /// Tells the recording and CloudWatch what happened, and what the functions wrote.

@@ -65,7 +65,9 @@ pub fn read_with(line: &str, origin: &Origin, clock: &RunClock, hear: impl FnOnc
             return Line::Emf(Event::Emf {
                 at_us: clock.now_us(),
                 service: origin.service,
-                values: values(&document),
+                values: numbers(&document)
+                    .map(|(name, value)| (Arc::from(name), value))
+                    .collect(),
             });
         }
         Some(Err(error)) => {
@@ -117,18 +119,16 @@ fn attempt(document: &Map<String, Value>) -> Option<Attempt> {
 }
 
 /// The metrics of a document with their values; what it does not declare is a property, no metric.
-fn values(document: &Document<'_>) -> Vec<(Arc<str>, f64)> {
+pub(crate) fn numbers<'d>(document: &'d Document<'_>) -> impl Iterator<Item = (&'d str, f64)> {
     let metrics = document
         .directives
         .iter()
         .flat_map(|directive| &directive.metrics);
-    metrics
-        .filter_map(|metric| match metric.values {
-            Values::One(value) => Some((Arc::from(&*metric.name), value)),
-            // The service writes none of these.
-            Values::Many(_) => None,
-        })
-        .collect()
+    metrics.filter_map(|metric| match metric.values {
+        Values::One(value) => Some((&*metric.name, value)),
+        // The service writes none of these.
+        Values::Many(_) => None,
+    })
 }
 
 #[cfg(test)]

@@ -155,6 +155,13 @@ pub enum WorldError {
     Internal(String),
 }
 
+impl WorldError {
+    /// Something of the emulated Lambda, or of its gateway, cannot be made.
+    pub(crate) fn lambda(what: &str, error: &dyn std::error::Error) -> Self {
+        Self::Lambda(format!("{what}: {error}"))
+    }
+}
+
 impl From<BackendError> for WorldError {
     fn from(error: BackendError) -> Self {
         Self::Store(error.to_string())

@@ -175,18 +175,13 @@ impl Stack {
         let clock = RunClock::starting_in(lead, start_ms, f64::from(spec.speed));
         let engine = Arc::new(engine(scenario, spec.seed));
         let time = (Timing::of(&clock, scenario.duration), RecordingSetup::REAL_LAG);
-        let alarms = spec
-            .deployed
-            .as_deref()
-            .map(|deployed| AlarmAbout::of(&deployed.deployment))
-            .unwrap_or_default();
         let recorder = Recorder::new(recording_setup(
             scenario,
             &spec.config,
             time,
             &engine,
             &keys,
-            alarms,
+            spec.deployed.as_deref(),
         ))
         .watched_by(spec.witness.clone());
         let ledger = Ledger::default();
@@ -453,7 +448,7 @@ pub(crate) fn recording_setup(
     (timing, lag): (Timing, Duration),
     engine: &Engine,
     keys: &[Vec<String>],
-    alarms: Vec<AlarmAbout>,
+    deployed: Option<&Deployed>,
 ) -> RecordingSetup {
     let key_ids = |secrets: &Vec<String>| secrets.iter().map(|secret| table::key_id(secret)).collect();
     RecordingSetup {
@@ -465,7 +460,9 @@ pub(crate) fn recording_setup(
         symbols: symbols(config),
         key_ids: keys.iter().map(key_ids).collect(),
         publication: Arc::new(engine.publication()),
-        alarms,
+        alarms: deployed
+            .map(|deployed| AlarmAbout::of(&deployed.deployment))
+            .unwrap_or_default(),
     }
 }
 
