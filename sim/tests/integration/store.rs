@@ -52,6 +52,16 @@ impl Told {
             .collect()
     }
 
+    /// How many requests the store has counted, as far as was told.
+    fn admissions(&self) -> u32 {
+        let admissions = self
+            .all()
+            .iter()
+            .filter(|event| matches!(event, Event::Admission { .. }))
+            .count();
+        u32::try_from(admissions).expect("few")
+    }
+
     /// Holder, action, and whether the condition held.
     fn leases(&self) -> Vec<(String, LeaseAction, bool)> {
         self.all()
