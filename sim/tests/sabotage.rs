@@ -54,6 +54,13 @@ fn each_break_fails_exactly_the_scenario_that_guards_it() {
         let run = Command::new(env!("CARGO_BIN_EXE_crypto-watch-sim"))
             .args(["run", "smoke", "--clock", "real", "--out"])
             .arg(out.path())
+            // A slow machine is no broken store.
+            .args([
+                "--env",
+                "STORE_TIMEOUT_MS=10000",
+                "--env",
+                "WRITE_TIMEOUT_MS=10000",
+            ])
             .args(sabotage.flags)
             .output()
             .expect("the harness starts");

@@ -28,6 +28,9 @@ fn settings(dynamodb: &Stub, coingecko: &Stub) -> BTreeMap<String, String> {
         ("DYNAMODB_TABLE_NAME", "crypto-watch".to_owned()),
         ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url()),
         ("EXTERNAL_API_URL", format!("{}/api/v3", coingecko.url())),
+        // A slow machine is no broken store.
+        ("STORE_TIMEOUT_MS", "10000".to_owned()),
+        ("WRITE_TIMEOUT_MS", "10000".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

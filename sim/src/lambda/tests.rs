@@ -190,13 +190,13 @@ async fn nothing_runs_between_two_invocations() {
 async fn what_takes_too_long_is_killed_and_started_again() {
     let mut stage = Stage::with(
         "echo $$ >pid; [[ -e once ]] || { touch once; next; sleep 1000; }; while next; do answer again; done",
-        Duration::from_secs(1),
+        Duration::from_secs(3),
         256,
     )
     .await;
     let (report, outcome) = stage.invoke("one").await;
     assert_eq!(outcome.failure, Some(Failure::Timeout));
-    insta::assert_snapshot!(text(&outcome), @r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: one Error: Task timed out after 1.00 seconds"}"#);
+    insta::assert_snapshot!(text(&outcome), @r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: one Error: Task timed out after 3.00 seconds"}"#);
     let id = fs::read_to_string(stage.file("pid")).expect("it wrote its id");
     becomes(|| !runs(&id)).await;
     assert!(report.init.is_some());

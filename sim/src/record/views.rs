@@ -18,6 +18,9 @@ pub struct View {
     pub wall: Range<Duration>,
     /// Which requests; none = all.
     pub filter: Option<Where>,
+    /// Whether a fault begins where it ends. A request that is due before and still open then belongs to neither side: by the
+    /// milliseconds that it takes it may meet the fault, or not.
+    pub ends_in_fault: bool,
 }
 
 impl View {
@@ -27,14 +30,17 @@ impl View {
         Self {
             wall: Duration::ZERO..duration,
             filter: None,
+            ends_in_fault: false,
         }
     }
 
     /// What an expectation of `scenario` is about.
     #[must_use]
     pub fn of(scenario: &Scenario, expect: &Expect) -> Self {
+        let wall = scenario.window_of(expect);
         Self {
-            wall: scenario.window_of(expect),
+            ends_in_fault: scenario.faults.iter().any(|fault| fault.at == wall.end),
+            wall,
             filter: expect.filter.clone(),
         }
     }
@@ -174,9 +180,13 @@ impl Tallies {
     }
 
     fn with(&mut self, request: &RequestRecord) -> impl Iterator<Item = &mut Tally> {
-        let due_us = request.due_us();
+        let (due_us, answered_us) = (request.due_us(), request.answered_us());
         self.all()
-            .filter(move |seen| seen.real.contains(&due_us) && seen.filter.passes(request))
+            .filter(move |seen| {
+                seen.real.contains(&due_us)
+                    && (!seen.view.ends_in_fault || answered_us < seen.real.end)
+                    && seen.filter.passes(request)
+            })
             .map(|seen| &mut seen.tally)
     }
 
@@ -286,7 +296,43 @@ mod tests {
         let other = View {
             wall: Duration::ZERO..Duration::from_secs(1),
             filter: None,
+            ends_in_fault: false,
         };
         assert!(tallies.of(&other).is_none());
+    }
+
+    #[test]
+    fn what_is_open_when_a_fault_begins_is_on_neither_side_of_it() {
+        let text = SCENARIO.to_owned()
+            + "[[fault]]\nname = \"down\"\ntarget = \"store\"\nat = \"5m\"\nfor = \"1m\"\nkind = \"down\"\n\
+               [[expect]]\ncheck = \"api.success >= 99%\"\nduring = \"down\"\n";
+        let scenario =
+            parse("views.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"));
+        let views = View::asked_by(&scenario);
+        let timing = Timing {
+            start_ms: 0,
+            speed: 10.0,
+            duration: scenario.duration,
+        };
+        let mut tallies = Tallies::new(views.clone(), &timing);
+        for (due_ms, answered_ms) in [(29_990, 29_999), (29_990, 30_000), (30_000, 30_004)] {
+            let line = RequestLine {
+                due_us: due_ms * 1000,
+                sent_us: due_ms * 1000,
+                answered_us: answered_ms * 1000,
+                route: "/prices".into(),
+                ..RequestLine::default()
+            };
+            tallies.request(&RequestRecord::of(0, &line, None), Class::Owed, true);
+        }
+        let requests = |wall: Range<u64>| {
+            let view = views.iter().find(|view| {
+                view.filter.is_none() && (view.wall.start.as_secs()..view.wall.end.as_secs()) == wall
+            });
+            view.and_then(|view| tallies.of(view)).map(|tally| tally.requests)
+        };
+        assert_eq!(requests(0..300), Some(1), "one was answered before it");
+        assert_eq!(requests(300..360), Some(1));
+        assert_eq!(requests(0..600), Some(3));
     }
 }

@@ -10,7 +10,12 @@ use crate::harness::{Finished, Folder, Running, is_running, pid_of, scenario};
 /// Copies only `crypto-watch-sim` into a folder, without the binaries that it needs beside it.
 pub(crate) fn copy_alone(folder: &Folder) -> std::path::PathBuf {
     let alone = folder.path().join("crypto-watch-sim");
-    fs::copy(env!("CARGO_BIN_EXE_crypto-watch-sim"), &alone).expect("the folder is writable");
+    let program = env!("CARGO_BIN_EXE_crypto-watch-sim");
+    // A program that any process has open for writing cannot be run, and a child of another test has all that this process
+    // has open until it runs something itself: so it is not written where it can be linked.
+    fs::hard_link(program, &alone)
+        .or_else(|_| fs::copy(program, &alone).map(drop))
+        .expect("the folder is writable");
     alone
 }
 

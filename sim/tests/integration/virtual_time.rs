@@ -94,7 +94,18 @@ fn both_clocks_agree() {
         .replace("for = \"8m\"", "for = \"3m\"")
         .replace("status = 503", "status = 403");
     folder.scenario("tiny.toml", &text);
-    let Finished { code, stdout, stderr } = folder.run(&["tiny.toml", "--clock", "both", "--compress", "40"]);
+    let Finished { code, stdout, stderr } = folder.run(&[
+        "tiny.toml",
+        "--clock",
+        "both",
+        "--compress",
+        "40",
+        // A slow machine is no broken store.
+        "--env",
+        "STORE_TIMEOUT_MS=10000",
+        "--env",
+        "WRITE_TIMEOUT_MS=10000",
+    ]);
     assert_eq!(code, Some(0), "{stdout}\n{stderr}");
     let agreed = stdout.lines().find(|line| line.contains("both clocks agree on"));
     assert!(agreed.is_some_and(|line| line.starts_with("tiny")), "{stdout}");

@@ -53,6 +53,16 @@ fn config(endpoint: &str) -> Config {
     })
 }
 
+/// The same, patient enough for a busy machine, but where it is to run out of patience.
+fn patient(endpoint: &str, faults: &[&str]) -> Config {
+    let hangs = faults.iter().any(|fault| fault.contains("hang"));
+    checks::config(TABLE, |name| match name {
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(endpoint.to_owned()),
+        "STORE_TIMEOUT_MS" | "WRITE_TIMEOUT_MS" if !hangs => Some("10000".to_owned()),
+        _ => None,
+    })
+}
+
 /// The memory store with faults, as a process reaches it.
 fn memory(told: &Told, faults: &[&str]) -> Arc<dyn Store> {
     let clock = RunClock::paused(NOW.0);
@@ -95,7 +105,10 @@ async fn over_http(told: &Told, faults: &[&str]) -> OverHttp {
     let front = StoreFront::start(embedded.url(), clock, told.emit(), rules)
         .await
         .expect("it starts");
-    let store = DynamoStore::new(&config(front.url()), Arc::new(service::clock::SystemClock));
+    let store = DynamoStore::new(
+        &patient(front.url(), faults),
+        Arc::new(service::clock::SystemClock),
+    );
     OverHttp {
         store: Arc::new(store),
         front,
