@@ -25,11 +25,13 @@ pub(super) fn check(checker: &mut Checker<'_>, raw: Option<&RawLatencies>) -> Op
     let coingecko = optional(raw.coingecko.as_ref());
     let service = optional(raw.service.as_ref());
     let cold_start = optional(raw.cold_start.as_ref());
+    let invocation = optional(raw.invocation.as_ref());
     Some(Latencies {
         store: store?,
         coingecko: coingecko?,
         service: service?,
         cold_start: cold_start?,
+        invocation: invocation?,
     })
 }
 
@@ -91,6 +93,7 @@ mod tests {
             coingecko: None,
             service: Some(Latency::Fixed(Duration::from_micros(300))),
             cold_start: None,
+            invocation: None,
         };
         assert_eq!(read(BASE, &[]), Ok(latencies));
         let (start, end) = BASE.split_once("[latency]").expect("it is there");
@@ -107,9 +110,17 @@ mod tests {
             coingecko: Some(Latency::Fixed(Duration::from_secs(1))),
             service: Some(Latency::Fixed(Duration::ZERO)),
             cold_start: Some(Latency::Fixed(Duration::from_millis(80))),
+            invocation: Some(Latency::Fixed(Duration::from_millis(2))),
         };
         assert_eq!(
-            read(child, &["latency.coingecko=1s", "latency.cold_start=80ms"]),
+            read(
+                child,
+                &[
+                    "latency.coingecko=1s",
+                    "latency.cold_start=80ms",
+                    "latency.invocation=2ms"
+                ]
+            ),
             Ok(latencies)
         );
     }

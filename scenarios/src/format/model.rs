@@ -211,10 +211,12 @@ pub struct Latencies {
     pub store: Option<Latency>,
     /// One call to CoinGecko, without what faults add.
     pub coingecko: Option<Latency>,
-    /// What the service takes for a request, and the way to it and back.
+    /// What the service takes for a request, and the way to it and back; without `--via lambda`.
     pub service: Option<Latency>,
     /// What an environment of a function takes to start; with `--via lambda`.
     pub cold_start: Option<Latency>,
+    /// What a function itself takes for an invocation; with `--via lambda`.
+    pub invocation: Option<Latency>,
 }
 
 /// What one kind of user does: its gets in order, `think` between two of them; a closed-loop user starts over.

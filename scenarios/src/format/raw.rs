@@ -145,10 +145,12 @@ pub(crate) struct RawLatencies {
     pub(super) store: Option<At<RawLatency>>,
     /// One call to CoinGecko, to the end of its answer. Latency faults add to it.
     pub(super) coingecko: Option<At<RawLatency>>,
-    /// What the service itself takes for a request, and the way to it and back.
+    /// What the service itself takes for a request, and the way to it and back; without `--via lambda`.
     pub(super) service: Option<At<RawLatency>>,
     /// What an environment of a function takes to start; with `--via lambda`.
     pub(super) cold_start: Option<At<RawLatency>>,
+    /// What a function itself takes for an invocation, beside what it waits for; with `--via lambda`.
+    pub(super) invocation: Option<At<RawLatency>>,
 }
 
 /// What a kind of user does.

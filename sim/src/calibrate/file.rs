@@ -173,6 +173,7 @@ mod tests {
                 coingecko: measured(2_900, 11_000, 200),
                 service: measured(701, 4_900, 396),
                 cold_start: measured(9_000, 31_000, 90),
+                invocation: measured(812, 3_600, 270),
             },
         }
     }
@@ -223,6 +224,11 @@ mod tests {
         p50     = "9ms"
         p99     = "31ms"
         samples = 90
+
+        [embedded.invocation]
+        p50     = "812us"
+        p99     = "3ms600us"
+        samples = 270
         "#);
         assert_eq!(Calibration::parse("c.toml", &text).expect("sound"), calibration());
     }

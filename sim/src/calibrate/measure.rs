@@ -49,8 +49,8 @@ pub enum CalibrateError {
     /// The fake CoinGecko could not be measured.
     #[error("the fake CoinGecko could not be measured: {0}")]
     CoinGecko(String),
-    /// An environment could not be started.
-    #[error("an environment of the API's function could not be started: {0}")]
+    /// An environment could not be started, or did not answer.
+    #[error("an environment of the API's function could not be started, or did not answer: {0}")]
     Environment(String),
     /// Nothing can be counted on.
     #[error(transparent)]
@@ -111,6 +111,8 @@ async fn figures(
     let coingecko = parts::coingecko(&calm, spec.step, stop).await?;
     tell("environments of a function, started one by one");
     let cold_starts = environments::cold_starts(&spec.siblings, &calm, spec.step, stop).await?;
+    tell("invocations of a function, one at a time");
+    let invocations = environments::invocations(&spec.siblings, &calm, store.hop, spec.step, stop).await?;
     tell(&format!("the service, {CALM_RATE} requests/s"));
     let (seen, window) = stack::play(&spec.siblings, CALM_RATE, spec.step * CALM_STEPS, stop).await?;
     let service = seen.service_times(&window, store.hop);
@@ -141,5 +143,6 @@ async fn figures(
         coingecko: measured("coingecko", &coingecko)?,
         service: measured("service", &service)?,
         cold_start: measured("cold_start", &cold_starts)?,
+        invocation: measured("invocation", &invocations)?,
     })
 }

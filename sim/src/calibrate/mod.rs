@@ -10,7 +10,7 @@
 //! | `machine` | the machine that it was measured on |
 //! | `measure` | everything that is measured, in order and in bounded time |
 //! | `parts` | one request to the store and one answer of CoinGecko, each alone |
-//! | `environments` | environments of the API's function, started one by one |
+//! | `environments` | environments of the API's function: what a start takes, and an invocation |
 //! | `stack` | the real stack under even arrivals |
 //! | `seen` | what users and the store front saw of it, and what that says |
 //! | `search` | which rate to try next, and which can be counted on; pure |
@@ -88,17 +88,20 @@ pub struct Figures {
     pub service: Measured,
     /// One environment of the API's function, from its start until it can take an event.
     pub cold_start: Measured,
+    /// One invocation of the API's function that is served from memory, without its request to the store.
+    pub invocation: Measured,
 }
 
 impl Figures {
     /// The latencies by name.
     #[must_use]
-    pub fn latencies(&self) -> [(&'static str, Measured); 4] {
+    pub fn latencies(&self) -> [(&'static str, Measured); 5] {
         [
             ("store", self.store),
             ("coingecko", self.coingecko),
             ("service", self.service),
             ("cold_start", self.cold_start),
+            ("invocation", self.invocation),
         ]
     }
 }

@@ -3,10 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    mem,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -33,7 +31,10 @@ use super::{measure::CalibrateError, seen::PER_SECOND};
 use crate::{
     clock::RunClock,
     coingecko::{mount, mount::HERE},
-    record::{Spread, event::Event},
+    record::{
+        Spread,
+        event::{Event, StoreCall},
+    },
     seed::Seed,
     store::{
         embedded::EmbeddedStore,
@@ -64,6 +65,84 @@ pub(super) struct StoreTimes {
     pub(super) hop: Duration,
 }
 
+/// The embedded store behind its front, with a key and five fresh prices.
+pub(super) struct Stocked {
+    pub(super) clock: RunClock,
+    front: StoreFront,
+    client: DynamoStore,
+    symbols: Vec<Symbol>,
+    heard: Arc<Mutex<Vec<StoreCall>>>,
+    _embedded: EmbeddedStore,
+}
+
+/// Its key.
+pub(super) const SECRET: &str = "calibrate";
+
+impl Stocked {
+    pub(super) async fn open(scenario: &Scenario) -> Result<Self, CalibrateError> {
+        let unusable = |error: &dyn std::error::Error| CalibrateError::Store(error.to_string());
+        let clock = clock(scenario);
+        let embedded = EmbeddedStore::start().map_err(|error| unusable(&error))?;
+        table::create(embedded.database(), TABLE).map_err(|error| unusable(&error))?;
+        let keys = [(SECRET.to_owned(), true)];
+        table::seed_keys(embedded.database(), TABLE, &keys, clock.start_ms())
+            .map_err(|error| unusable(&error))?;
+        let heard: Arc<Mutex<Vec<StoreCall>>> = Arc::default();
+        let hearing = Arc::clone(&heard);
+        let emit = Arc::new(move |event| {
+            if let Event::Store(call) = event {
+                hearing.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+            }
+        });
+        let rules = FrontRules::only(FrontSabotage::default(), clock);
+        let front = StoreFront::start(embedded.url(), clock, emit, rules)
+            .await
+            .map_err(|error| unusable(&error))?;
+        let endpoints = Endpoints {
+            store: front.url(),
+            table: TABLE,
+            coingecko: NOWHERE,
+        };
+        let client = DynamoStore::new(&config(scenario, endpoints, &clock)?, Arc::new(clock));
+        let prices = prices(Timestamp(clock.start_ms()));
+        client
+            .write_prices(&prices)
+            .await
+            .map_err(|error| unusable(&error))?;
+        Ok(Self {
+            clock,
+            front,
+            client,
+            symbols: prices.into_iter().map(|price| price.symbol).collect(),
+            heard,
+            _embedded: embedded,
+        })
+    }
+
+    /// Where it listens.
+    pub(super) fn endpoints(&self) -> Endpoints<'_> {
+        Endpoints {
+            store: self.front.url(),
+            table: TABLE,
+            coingecko: NOWHERE,
+        }
+    }
+
+    /// The requests since this was last asked. The front tells of each before it answers.
+    pub(super) fn heard(&self) -> Vec<StoreCall> {
+        mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) async fn close(self) {
+        self.front.stop().await;
+    }
+}
+
+/// What the front saw of a request, in seconds.
+pub(super) fn took(call: &StoreCall) -> f64 {
+    f64::from(call.store_us + call.front_us) / 1e6
+}
+
 /// Measures requests to the embedded store behind its front. Of ten, eight count a request, one reads a key, one reads
 /// five prices: most of what a stack asks while it serves from memory is to count.
 pub(super) async fn store(
@@ -71,46 +150,10 @@ pub(super) async fn store(
     lasting: Duration,
     stop: &watch::Receiver<bool>,
 ) -> Result<StoreTimes, CalibrateError> {
-    let unusable = |error: &dyn std::error::Error| CalibrateError::Store(error.to_string());
-    let clock = clock(scenario);
-    let embedded = EmbeddedStore::start().map_err(|error| unusable(&error))?;
-    table::create(embedded.database(), TABLE).map_err(|error| unusable(&error))?;
-    let secret = "calibrate".to_owned();
-    let key = KeyId::new(&table::key_id(&secret));
-    table::seed_keys(embedded.database(), TABLE, &[(secret, true)], clock.start_ms())
-        .map_err(|error| unusable(&error))?;
-    // What the front saw of the last request: it tells before it answers.
-    let last_us = Arc::new(AtomicU64::new(0));
-    let tell = Arc::clone(&last_us);
-    let emit = Arc::new(move |event| {
-        if let Event::Store(call) = event {
-            tell.store(
-                u64::from(call.store_us) + u64::from(call.front_us),
-                Ordering::Release,
-            );
-        }
-    });
-    let front = StoreFront::start(
-        embedded.url(),
-        clock,
-        emit,
-        FrontRules::only(FrontSabotage::default(), clock),
-    )
-    .await
-    .map_err(|error| unusable(&error))?;
-    let endpoints = Endpoints {
-        store: front.url(),
-        table: TABLE,
-        coingecko: NOWHERE,
-    };
-    let client = DynamoStore::new(&config(scenario, endpoints, &clock)?, Arc::new(clock));
-    let now = Timestamp(clock.start_ms());
-    let prices = prices(now);
-    client
-        .write_prices(&prices)
-        .await
-        .map_err(|error| unusable(&error))?;
-    let symbols: Vec<Symbol> = prices.into_iter().map(|price| price.symbol).collect();
+    let stocked = Stocked::open(scenario).await?;
+    let Stocked { client, symbols, .. } = &stocked;
+    let key = KeyId::new(&table::key_id(SECRET));
+    let now = Timestamp(stocked.clock.start_ms());
     let (mut calls, mut hops) = (Spread::new(PER_SECOND), Spread::new(PER_SECOND));
     let window = now.0 / service::rate_limit::WINDOW_MS;
     let ttl = now.0 / 1000 + 3600;
@@ -118,19 +161,20 @@ pub(super) async fn store(
         let sent = Instant::now();
         let answer = match index % 10 {
             0 => client.api_key(&key).await.map(drop),
-            5 => client.prices(&symbols, Consistency::Eventual).await.map(drop),
+            5 => client.prices(symbols, Consistency::Eventual).await.map(drop),
             _ => client.count_request(&key, window, u32::MAX, ttl).await.map(drop),
         };
-        let took = sent.elapsed().as_secs_f64();
-        answer.map_err(|error| unusable(&error))?;
+        let waited = sent.elapsed().as_secs_f64();
+        answer.map_err(|error| CalibrateError::Store(error.to_string()))?;
+        let heard = stocked.heard();
         if index >= WARM_CALLS {
-            calls.record(took);
-            hops.record((took - last_us.load(Ordering::Acquire) as f64 / 1e6).max(0.0));
+            calls.record(waited);
+            hops.record((waited - heard.last().map_or(0.0, took)).max(0.0));
         }
         Ok(())
     })
     .await?;
-    front.stop().await;
+    stocked.close().await;
     let hop = Duration::from_secs_f64(hops.percentile(0.5).unwrap_or(0.0));
     Ok(StoreTimes { calls, hop })
 }

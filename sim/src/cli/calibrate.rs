@@ -129,6 +129,7 @@ mod tests {
                 coingecko: measured(3),
                 service: measured(2),
                 cold_start: measured(9),
+                invocation: measured(4),
             },
         }
     }
@@ -149,6 +150,8 @@ mod tests {
         service p99        9.000 ms  18.000 ms   0.50
         cold_start p50     4.050 ms   8.100 ms   0.50
         cold_start p99    40.500 ms  81.000 ms   0.50
+        invocation p50     1.800 ms   3.600 ms   0.50
+        invocation p99    18.000 ms  36.000 ms   0.50
         servable rate         562/s      400/s   1.41
         ");
     }

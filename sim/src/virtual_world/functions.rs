@@ -84,7 +84,7 @@ impl Functions {
         let scaler = Scaler::new(Account::default(), &reserved)
             .map_err(|error| WorldError::lambda("AWS would not deploy it", &error))?;
         let rng: Arc<dyn Rng> = Arc::new(SeededRng::of(spec.seed, "aws"));
-        let (cold_start, service_time) = of.models;
+        let (cold_start, invocation) = of.models;
         let lambda: Arc<dyn Invoke> = Arc::new(ModelledLambda::new(LambdaParts {
             functions,
             scaler,
@@ -101,7 +101,7 @@ impl Functions {
                 monitor: monitor.clone(),
             },
             cold_start,
-            service_time,
+            invocation,
             rng: Arc::clone(&rng),
         }));
         let keys = stored_keys(&spec.scenario, spec.seed, of.keys);

@@ -103,7 +103,7 @@ pub(super) struct LambdaParts {
     /// What an environment takes to start.
     pub(super) cold_start: Arc<Modelled>,
     /// What an invocation takes beside what it waits for.
-    pub(super) service_time: Arc<Modelled>,
+    pub(super) invocation: Arc<Modelled>,
     pub(super) rng: Arc<dyn Rng>,
 }
 
@@ -245,7 +245,7 @@ impl Inner {
                     process
                 }
             };
-            self.made_of.service_time.pass().await;
+            self.made_of.invocation.pass().await;
             let deadline = begun + timeout.saturating_sub(ANSWER_MARGIN);
             let outcome = match &process {
                 Process::Api(router) => {

@@ -263,6 +263,7 @@ impl<'a> World<'a> {
             coingecko,
             service,
             cold_start,
+            invocation,
         } = Models::of(scenario, spec.seed);
         let (midway, killed) =
             incidents::update_killer(UpdateKills::of(&scenario.faults), clock, recorder.clone());
@@ -292,7 +293,7 @@ impl<'a> World<'a> {
                 deployed,
                 parts: &parts,
                 keys: &keys,
-                models: (cold_start, Arc::clone(&service)),
+                models: (cold_start, invocation),
                 next_firing: &next_firing,
                 pulse: &pulse,
             })?),

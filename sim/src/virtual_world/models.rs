@@ -24,6 +24,8 @@ pub(super) struct Models {
     pub(super) service: Arc<Modelled>,
     /// One environment of a function, from the event that needs it until it can take one.
     pub(super) cold_start: Arc<Modelled>,
+    /// One invocation of a function, beside what it waits for.
+    pub(super) invocation: Arc<Modelled>,
 }
 
 impl Models {
@@ -39,6 +41,7 @@ impl Models {
             coingecko,
             service,
             cold_start,
+            invocation,
             ..
         } = calibrate::committed().embedded;
         Self {
@@ -46,6 +49,7 @@ impl Models {
             coingecko: Arc::new(model("coingecko", said.coingecko, coingecko)),
             service: Arc::new(model("service", said.service, service)),
             cold_start: Arc::new(model("cold_start", said.cold_start, cold_start)),
+            invocation: Arc::new(model("invocation", said.invocation, invocation)),
         }
     }
 }
