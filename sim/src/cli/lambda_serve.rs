@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use scenarios::format::{Alone, Override, parse};
+use scenarios::format::{Alone, Override, model::Stack, parse};
 
 use crate::{
     cli::{ambient, args::ServeArgs, exit::Exit, interrupt, printer},
@@ -55,18 +55,19 @@ async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         key: key.to_owned(),
         value,
     };
-    let overrides = [
+    let mut overrides = vec![
         set("start", now.to_string()),
         set("stack.environment", args.environment.clone()),
     ];
-    let scenario = parse("serve.toml", SCENARIO, &overrides, &Alone)
-        .map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let siblings = Siblings::beside_this()?;
     siblings.check_all().await?;
     let deployed = Deployed::read(Path::new("."), &args.environment, service::BUILD_ID)?;
     for finding in &deployed.findings {
         printer::notice(&format!("warning: {finding}"));
     }
+    overrides.extend(deployed.settings(&Stack::default()));
+    let scenario = parse("serve.toml", SCENARIO, &overrides, &Alone)
+        .map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let env: BTreeMap<String, String> = args.env.iter().cloned().collect();
     let config = environment::effective(&scenario.stack, &env)?;
     let seed = Seed(scenario.seed);

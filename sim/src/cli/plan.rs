@@ -2,10 +2,14 @@
 //!
 //! Nothing is played before everything that can be wrong with it has been looked for.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use scenarios::{
-    format::{Alone, Override, Scenario, Variant as OtherFaults, model::ClockKind, parse},
+    format::{
+        Alone, Override, Scenario, Variant as OtherFaults,
+        model::{ClockKind, Stack},
+        parse,
+    },
     suites::{self, Found},
 };
 use service::config::Config;
@@ -13,6 +17,7 @@ use service::config::Config;
 use crate::{
     calibrate::{self, Calibration},
     cli::args::{ClockArg, RunArgs, Sabotage, Via},
+    deployed::Deployed,
     seed::Seed,
     store::backend::{Choice, Endpoint, Way},
     virtual_world::StoreKind,
@@ -405,13 +410,20 @@ fn play(
 ) -> Result<Play, Vec<String>> {
     let set = variant.overrides.iter().cloned();
     let seed = args.seed.map(|seed| ("seed".to_owned(), seed.to_string()));
-    let overrides: Vec<Override> = set
+    let mut overrides: Vec<Override> = set
         .chain(seed)
         .map(|(key, value)| Override { key, value })
         .collect();
-    let scenario = found
-        .parse(&overrides)
-        .map_err(|problems| vec![problems.to_string()])?;
+    let parsed = |overrides: &[Override]| {
+        let scenario = found.parse(overrides);
+        scenario.map_err(|problems| vec![problems.to_string()])
+    };
+    let mut scenario = parsed(&overrides)?;
+    let deployed = deployed(args.via, &scenario.stack);
+    if let Some(deployed) = &deployed {
+        overrides.extend(deployed.settings(&scenario.stack));
+        scenario = parsed(&overrides)?;
+    }
     let virtual_store = args.store.as_deref().and_then(virtual_store);
     let virtual_store = virtual_store.unwrap_or_else(|| StoreKind::default_of(&scenario));
     let forgets = match (clock, store) {
@@ -426,7 +438,10 @@ fn play(
     playable::check(&scenario, clock, forgets.as_deref(), service)
         .map_err(|problems| vec![problems.to_string()])?;
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
-    let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
+    let mut env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
+    if let Some(symbols) = deployed.and_then(|deployed| deployed.variable(SYMBOLS).map(ToOwned::to_owned)) {
+        env.entry(SYMBOLS.to_owned()).or_insert(symbols);
+    }
     let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;
     let setting = args
         .sabotage
@@ -461,13 +476,38 @@ fn play(
             .into_iter()
             .map(|(flag, value)| format!("{flag} {value}"))
             .collect(),
-        warnings: scenario.warnings().iter().map(ToString::to_string).collect(),
+        warnings: warnings(&scenario, args.via),
         scenario: Arc::new(scenario),
         env,
         config,
         sabotage: args.sabotage,
         broken_config,
     })
+}
+
+/// The variable that no scenario sets, and that says which coins there are.
+const SYMBOLS: &str = "SUPPORTED_SYMBOLS";
+
+/// What is deployed for a stack, with --via lambda. What keeps it from being deployed is told when it is to be.
+fn deployed(via: Via, stack: &Stack) -> Option<Deployed> {
+    match via {
+        Via::Direct => None,
+        Via::Lambda => Deployed::modelled(Path::new("."), stack.environment.as_str()).ok(),
+    }
+}
+
+/// What is odd about a scenario, or is not looked at.
+fn warnings(scenario: &Scenario, via: Via) -> Vec<String> {
+    let mut warnings: Vec<String> = scenario.warnings().iter().map(ToString::to_string).collect();
+    let instances = scenario.stack.instances;
+    if via == Via::Lambda && instances != Stack::default().instances {
+        warnings.push(format!(
+            "warning: {}: stack.instances = {instances} is not looked at with --via lambda, where Lambda decides how many \
+             environments there are",
+            scenario.name
+        ));
+    }
+    warnings
 }
 
 /// What the command line changes of a scenario: flags and their values.

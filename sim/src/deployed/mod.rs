@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use scenarios::format::Scenario;
+use scenarios::format::{Override, Scenario, model::Stack};
 
 use crate::{
     package::manifest::{Manifest, ManifestError, Verified},
@@ -149,6 +149,52 @@ impl Deployed {
         Ok(occasions(firings.into_iter(), &scenario.faults, seed, end))
     }
 
+    /// What the API's function is deployed with in the place of settings that the stack has at their defaults: keys of the
+    /// scenario. A value that the service would refuse is left to it.
+    #[must_use]
+    pub fn settings(&self, stack: &Stack) -> Vec<Override> {
+        let default = Stack::default();
+        let all = [
+            (
+                "RATE_LIMIT_PER_MINUTE",
+                "stack.rate_limit",
+                "/min",
+                stack.rate_limit == default.rate_limit,
+            ),
+            (
+                "CACHE_TTL_SECONDS",
+                "stack.cache_ttl",
+                "s",
+                stack.cache_ttl == default.cache_ttl,
+            ),
+            (
+                "PRICE_RETENTION_SECONDS",
+                "stack.price_retention",
+                "s",
+                stack.price_retention == default.price_retention,
+            ),
+        ];
+        let deployed = |(variable, key, unit, is_default): (&str, &str, &str, bool)| {
+            let value: u32 = self.variable(variable)?.parse().ok()?;
+            is_default.then(|| Override {
+                key: key.to_owned(),
+                value: format!("{value}{unit}"),
+            })
+        };
+        all.into_iter().filter_map(deployed).collect()
+    }
+
+    /// A variable of the API's function, unless it is empty, which is the same as none to the service.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let services = self.services();
+        let functions = self.deployment.functions.values().zip(services);
+        let mut of_api = functions.filter(|(_, service)| *service == "api");
+        let (function, _) = of_api.next()?;
+        let value = function.environment.get(name)?;
+        (!value.is_empty()).then_some(value)
+    }
+
     /// What each function is to the recording, by its place: what a schedule invokes is the update.
     #[must_use]
     pub fn services(&self) -> Vec<&'static str> {
@@ -165,9 +211,12 @@ fn dist_of(package: &Path) -> PathBuf {
     dist.unwrap_or(Path::new(".")).to_owned()
 }
 
+/// The variable that says how much is logged.
+const LOG_LEVEL: &str = "LOG_LEVEL";
+
 /// The variables of a function: what the template says, and over it what the scenario says. What the template does not have is
 /// set only where the scenario differs from every default, or where it is the harness's own: so a variable that the template
-/// lacks is missed.
+/// lacks is missed. How much is logged no scenario says, so there a default gives way to the template.
 #[must_use]
 pub fn variables(
     template: &BTreeMap<String, String>,
@@ -177,7 +226,8 @@ pub fn variables(
     let mut all = template.clone();
     for (name, value) in scenario {
         let is_lambdas = name.starts_with("AWS_") && !name.starts_with("AWS_ENDPOINT_URL");
-        let is_said = template.contains_key(name) || defaults.get(name) != Some(value);
+        let is_default = defaults.get(name) == Some(value);
+        let is_said = !is_default || (template.contains_key(name) && name != LOG_LEVEL);
         if is_said && !is_lambdas {
             all.insert(name.clone(), value.clone());
         }

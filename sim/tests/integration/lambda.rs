@@ -64,7 +64,14 @@ check = "gzip.share >= 40%"
 "#;
 
 fn via_lambda(folder: &Folder) -> Finished {
-    folder.run_real(&["few.toml", "--via", "lambda"])
+    // A slow machine is no broken store.
+    let patient = [
+        "--env",
+        "STORE_TIMEOUT_MS=10000",
+        "--env",
+        "WRITE_TIMEOUT_MS=10000",
+    ];
+    folder.run_real(&[&["few.toml", "--via", "lambda"][..], &patient].concat())
 }
 
 #[test]
@@ -197,7 +204,7 @@ fn in_virtual_time_functions_need_no_package_and_are_the_same_twice() {
 }
 
 /// One thing of the template, what stands in its place, and the scenario that must notice.
-const MUTATIONS: [(&str, &str, &str); 12] = [
+const MUTATIONS: [(&str, &str, &str); 14] = [
     // Each path has the stage before it.
     (
         "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true'",
@@ -245,6 +252,10 @@ const MUTATIONS: [(&str, &str, &str); 12] = [
         "MetricName: OldestPriceAge",
         "alarm-twin",
     ),
+    // Users ask more than they may.
+    ("    Default: 100\n", "    Default: 5\n", "steady"),
+    // Prices are old when the next user comes.
+    ("    Default: 300\n", "    Default: 30\n", "cold-burst"),
     // The quota is never spent.
     ("KeyQuota: 20000}", "KeyQuota: 2000000}", "usage-plan-quota"),
 ];
