@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
 };
 
 use super::super::{StoreError, item::Unreadable};
@@ -21,7 +21,7 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
     let SdkError::ServiceError(context) = error else {
-        let reason = DisplayErrorContext(error).to_string();
+        let reason = causes(error);
         return match error {
             SdkError::ConstructionFailure(_) => StoreError::Rejected { operation, reason },
             _ => StoreError::Unavailable { operation, reason },
@@ -36,6 +36,18 @@ where
     } else {
         StoreError::Rejected { operation, reason }
     }
+}
+
+/// An error with all its causes, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut all = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        all.push(cause.to_string());
+        next = cause.source();
+    }
+    all.dedup();
+    all.join(": ")
 }
 
 /// An item that cannot be read.
