@@ -251,6 +251,11 @@ fn kinds(out: &mut String) {
         Target::Lambda,
     ] {
         let _ = writeln!(out, "\n### Kinds of target `{target}`\n");
+        out.push_str(match target {
+            Target::Service => "Not with `--via lambda`, where Lambda starts and ends processes.\n\n",
+            Target::Lambda => "Only with `--via lambda`.\n\n",
+            _ => "",
+        });
         out.push_str("| kind | what happens | parameters |\n|---|---|---|\n");
         for row in KINDS.iter().filter(|row| row.target == target) {
             let needs = row.needs.iter().map(|name| format!("`{name}`"));

@@ -63,13 +63,14 @@ pub(crate) struct RawScenario {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Stack")]
 pub(crate) struct RawStack {
-    /// Deployment environment. Default: `dev`.
+    /// Deployment environment; with `--via lambda`, whose samconfig, throttles, quota and alarms are played (only prod has alarms).
+    /// Default: `dev`.
     pub(super) environment: Option<RawEnvironment>,
-    /// Number of API processes. Default: 1.
+    /// Number of API processes; with `--via lambda` Lambda decides, and this is not looked at. Default: 1.
     pub(super) instances: Option<At<u32>>,
-    /// How long a fetched price is fresh, in whole seconds. Default: `5m`.
+    /// How long a fetched price is fresh, in whole seconds. Default: `5m`, or what the template deploys with `--via lambda`.
     pub(super) cache_ttl: Option<Raw<Time>>,
-    /// Requests that one API key may make; whole per minute. Default: `100/min`.
+    /// Requests that one API key may make; whole per minute. Default: `100/min`, or what the template deploys with `--via lambda`.
     pub(super) rate_limit: Option<Raw<PerTime>>,
     /// How long a price may be served at all, in whole seconds. Default: `1h`.
     pub(super) price_retention: Option<Raw<Time>>,
@@ -395,9 +396,11 @@ pub(crate) struct RawMatch {
 #[schemars(rename = "Expect")]
 pub(crate) struct RawExpect {
     /// `metric op quantity`, such as `api.success >= 99.9%`; the operators are `<=`, `<`, `>=`, `>`, `==` and `!=`.
+    /// `lambda.*`, `gateway.*` and `alarm.*` need `--via lambda`.
     pub(super) check: At<String>,
     /// When: the name of a fault or load, or `A..B` where each is a time, `start`, `end`, `<name>.start` or
-    /// `<name>.end`, plus or minus a duration. Default: the whole scenario.
+    /// `<name>.end`, plus or minus a duration. Default: the whole scenario. Requests that are due in it count; where a fault
+    /// begins at its end, only those that are answered by then.
     pub(super) during: Option<At<String>>,
     /// For which requests: `journey=NAME`, `load=NAME` or `route=/prices/{symbol}`. Default: all.
     #[serde(rename = "where")]

@@ -9,7 +9,8 @@
 //! | `together` | what several plays say together |
 //! | `sweep` | random fault timelines |
 //! | `calibrate` | what calls take on this machine |
-//! | `package`, `lambda` | what ships to Lambda; running any bootstrap as Lambda does |
+//! | `package` | what ships to Lambda |
+//! | `lambda`, `lambda_event`, `lambda_serve` | any bootstrap as Lambda runs it; an event; what is deployed, on this machine |
 //! | `list`, `schema`, `doctor`, `fake`, `create_table` | the other commands |
 //! | `progress`, `printer` | what people see meanwhile; the one way to print |
 //! | `out_dir` | the folder of the results and its lock |

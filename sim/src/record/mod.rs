@@ -13,6 +13,7 @@
 //! | `traces`, `knowledge` | what a request did at the store, and what its instance knew (virtual time) |
 //! | `limiter`, `refusals` | the reference limiter: what the rate limit owes to each request, and whether `Retry-After` is true |
 //! | `views`, `tally`, `spread`, `series` | what is counted, by what the judge will ask about |
+//! | `timing` | wall and real time of a run, and its buckets |
 //! | `recording`, `setup` | what is left at the end, and what is known before |
 //! | `lambda_totals`, `alarms` | invocations of functions; the alarms, and when they changed |
 //! | `upstream`, `store_totals`, `emf` | calls to CoinGecko and leases, requests to the store, what the service says |

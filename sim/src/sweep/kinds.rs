@@ -1,7 +1,6 @@
 //! The kinds of faults that a sweep throws in, and how the parameters of each are drawn: one table.
 //!
-//! A kind that the virtual clock does not play yet is left out of the dice by [`Menu::of`], which asks
-//! [`playable`]; it joins in as soon as it is played.
+//! What virtual time could not play would be left out of the dice by [`Menu::of`], which asks [`playable`].
 
 use scenarios::format::{
     Scenario, Variant,
