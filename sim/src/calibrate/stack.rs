@@ -15,7 +15,10 @@ use super::{measure::CalibrateError, seen::Seen};
 use crate::{
     record::Witness,
     seed::Seed,
-    store::{backend::StoreSpec, front::FrontSabotage},
+    store::{
+        backend::{StoreSpec, Tell},
+        front::FrontSabotage,
+    },
     world::{Ended, World, WorldError, WorldSpec, environment::effective, siblings::Siblings},
 };
 
@@ -69,6 +72,7 @@ pub(super) async fn play(
         store: StoreSpec::default(),
         sabotage: FrontSabotage::default(),
         witness: Some(Witness::new(see)),
+        logs: Tell::default(),
     };
     let mut stopped = stop.clone();
     let world = tokio::select! {

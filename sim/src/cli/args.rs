@@ -113,7 +113,7 @@ pub enum LambdaCommand {
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The environment whose samconfig has the parameters
-    #[arg(long, value_name = "NAME", default_value = "dev")]
+    #[arg(long, value_name = "NAME", default_value = "dev", value_parser = ["dev", "staging", "prod"])]
     pub environment: String,
     /// Set an environment variable of the functions over what the template says
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = key_value)]
@@ -127,7 +127,7 @@ pub struct EventArgs {
     #[arg(value_name = "REQUEST")]
     pub request: String,
     /// The environment whose samconfig has the parameters
-    #[arg(long, value_name = "NAME", default_value = "dev")]
+    #[arg(long, value_name = "NAME", default_value = "dev", value_parser = ["dev", "staging", "prod"])]
     pub environment: String,
 }
 
@@ -150,7 +150,7 @@ pub struct InvokeArgs {
     #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(128..=10_240))]
     pub memory: u32,
     /// The function's name
-    #[arg(long, default_value = "function")]
+    #[arg(long, default_value = "function", value_parser = function_name)]
     pub name: String,
     /// What a runtime that loads code finds it by
     #[arg(long, value_name = "HANDLER", default_value = "bootstrap")]
@@ -161,6 +161,16 @@ pub struct InvokeArgs {
     /// Log as a function with `LogFormat: JSON` does
     #[arg(long)]
     pub json_log: bool,
+}
+
+/// As Lambda takes them: <https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>.
+fn function_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if (1..=64).contains(&text.len()) && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("a function's name has 1 to 64 letters, digits, `-` and `_`".to_owned())
+    }
 }
 
 fn lambda_timeout(text: &str) -> Result<Duration, String> {

@@ -16,7 +16,10 @@ pub async fn calibrate(args: CalibrateArgs, program: &str) -> Exit {
     match run(&args, program).await {
         Ok(()) => Exit::Held,
         Err(error) => {
-            printer::notice(&format!("error: {error:#}; nothing was written"));
+            printer::notice(&format!(
+                "error: {}; nothing was written",
+                printer::causes(&error)
+            ));
             Exit::Harness
         }
     }

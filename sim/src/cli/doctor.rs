@@ -1,10 +1,12 @@
 //! `doctor`: what this machine can play.
 
-use std::{fmt::Write, net::TcpListener};
+use std::{fmt::Write, net::TcpListener, path::Path};
 
 use crate::{
     calibrate::{self, Calibration},
     cli::{ambient, exit::Exit, printer},
+    lambda::cpu::CpuLimit,
+    package::manifest::Manifest,
     store::backend::{self, Found, Tell},
     world::siblings::{Binary, Siblings},
 };
@@ -50,6 +52,20 @@ async fn examine() -> (String, Exit) {
         } else {
             report.missing(what, &found);
         }
+    }
+    match Manifest::read(Path::new("dist")).and_then(|manifest| manifest.is_of(service::BUILD_ID)) {
+        Ok(()) => report.fine(
+            "packages",
+            "dist is of this build, for --via lambda on the real clock",
+        ),
+        Err(error) => report.missing("packages", &error.to_string()),
+    }
+    match CpuLimit::new(512) {
+        Ok(_) => report.fine("processor shares", "functions can be held to theirs"),
+        Err(error) => report.missing(
+            "processor shares",
+            &format!("functions are faster than on Lambda: {error}"),
+        ),
     }
     (report.text, report.exit)
 }

@@ -13,7 +13,8 @@ use crate::{
         cpu,
         function::Function,
         ids::{trace_id, uuid},
-        outcome::Outcome,
+        invoke::MOST_EVENT,
+        outcome::{Failure, Outcome},
         sandbox::{Invocation, Log, Sandbox},
     },
     template::model::LogFormat,
@@ -55,6 +56,9 @@ async fn run(args: InvokeArgs) -> Result<Exit, String> {
     let payload = event(&args.event)?;
     let bootstrap = fs::canonicalize(&args.bootstrap)
         .map_err(|error| format!("--bootstrap {}: {error}", args.bootstrap.display()))?;
+    if !bootstrap.is_file() {
+        return Err(format!("--bootstrap {}: it is no file", args.bootstrap.display()));
+    }
     let function = Arc::new(Function {
         name: args.name,
         bootstrap,
@@ -93,15 +97,23 @@ async fn run(args: InvokeArgs) -> Result<Exit, String> {
         if let Some(why) = &report.unlimited {
             printer::notice(&format!("note: CPU not limited to the function's share: {why}"));
         }
-        exit = exit.and(judged(&outcome));
+        exit = exit.and(judged(&outcome, &args.bootstrap));
     }
     sandbox.end().await;
     Ok(exit)
 }
 
-fn judged(outcome: &Outcome) -> Exit {
+fn judged(outcome: &Outcome, bootstrap: &Path) -> Exit {
     match outcome.failure {
         None => Exit::Held,
+        Some(Failure::Entrypoint) => {
+            printer::notice(&format!(
+                "error: the function failed: {} cannot be started; it must be executable (chmod +x), be of this processor \
+                 or begin with `#!` and a program that is there, and lie where programs may run (no noexec mount)",
+                bootstrap.display()
+            ));
+            Exit::ExpectationFailed
+        }
         Some(failure) => {
             printer::notice(&format!("error: the function failed: {}", failure.name()));
             Exit::ExpectationFailed
@@ -122,5 +134,12 @@ fn event(path: &Path) -> Result<Bytes, String> {
     };
     serde_json::from_str::<serde::de::IgnoredAny>(&text)
         .map_err(|error| format!("--event {}: an event is JSON: {error}", path.display()))?;
+    if text.len() > MOST_EVENT {
+        return Err(format!(
+            "--event {}: it has {} bytes, and Lambda takes {MOST_EVENT} of a caller who waits",
+            path.display(),
+            text.len()
+        ));
+    }
     Ok(Bytes::from(text))
 }

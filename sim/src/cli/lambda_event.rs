@@ -30,9 +30,9 @@ pub fn event(args: &EventArgs) -> Exit {
             printer::notice(&format!("the gateway answers by itself: {status}\n{body}"));
             Exit::ExpectationFailed
         }
-        Err(problem) => {
+        Err((problem, exit)) => {
             printer::notice(&format!("error: {problem}"));
-            Exit::Usage
+            exit
         }
     }
 }
@@ -42,9 +42,13 @@ enum Made {
     Answer(u16, String),
 }
 
-fn made(args: &EventArgs) -> Result<Made, String> {
-    let deployed =
-        Deployed::modelled(Path::new("."), &args.environment).map_err(|error| error.to_string())?;
+fn made(args: &EventArgs) -> Result<Made, (String, Exit)> {
+    let deployed = Deployed::modelled(Path::new("."), &args.environment)
+        .map_err(|error| (error.to_string(), Exit::Harness))?;
+    asked(args, &deployed).map_err(|problem| (problem, Exit::Usage))
+}
+
+fn asked(args: &EventArgs, deployed: &Deployed) -> Result<Made, String> {
     let deployment = &deployed.deployment;
     let now_ms = jiff::Timestamp::try_from(system_now()).map_or(0, jiff::Timestamp::as_millisecond);
     if args.request == SCHEDULE {
@@ -62,6 +66,9 @@ fn made(args: &EventArgs) -> Result<Made, String> {
     };
     let (method, path) = args.request.split_once(' ').ok_or_else(|| wrong("no space"))?;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| wrong("no method"))?;
+    if !path.starts_with('/') {
+        return Err(wrong("a path begins with `/`"));
+    }
     let keys = [(KEY.to_owned(), true)];
     let mut gateway = entrance::gateway(deployment, &keys, now_ms).map_err(|error| error.to_string())?;
     let mut request = Request::builder()

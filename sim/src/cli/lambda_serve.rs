@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use scenarios::format::{Alone, Override, model::Stack, parse};
+use service::config::ConfigError;
 
 use crate::{
     cli::{ambient, args::ServeArgs, exit::Exit, interrupt, printer},
@@ -42,8 +43,13 @@ pub async fn serve(args: &ServeArgs) -> Exit {
     match run(args).await {
         Ok(()) => Exit::Held,
         Err(problem) => {
-            printer::notice(&format!("error: {problem:#}"));
-            Exit::Harness
+            printer::notice(&format!("error: {}", printer::causes(&problem)));
+            // Of what is wrong here, only that is in the arguments.
+            if problem.is::<ConfigError>() {
+                Exit::Usage
+            } else {
+                Exit::Harness
+            }
         }
     }
 }
@@ -90,6 +96,7 @@ async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         },
         sabotage: FrontSabotage::default(),
         witness: None,
+        logs: Tell::new(printer::notice),
     })
     .await?;
     let url = world.url().unwrap_or_default();

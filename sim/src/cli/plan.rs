@@ -687,6 +687,7 @@ mod tests {
         let real = |words: &[&str]| refusal(&[&["steady", "--clock", "real"], words].concat());
         insta::assert_snapshot!(real(&["--store", "dynamo"]), @"error: there is no store `dynamo`: it is memory, embedded, dynamodb-local or a URL");
         insta::assert_snapshot!(real(&["--store", "ftp://127.0.0.1"]), @"error: `ftp://127.0.0.1` is no endpoint of a DynamoDB: it must be like http://127.0.0.1:8000 or https://dynamodb.eu-central-1.amazonaws.com");
+        insta::assert_snapshot!(real(&["--store", "http://127.0.0.1:99999"]), @"error: `http://127.0.0.1:99999` is no endpoint of a DynamoDB: its port is none: 1 to 65535");
         insta::assert_snapshot!(real(&["--store", "http://127.0.0.1:8000/shell"]), @"error: `http://127.0.0.1:8000/shell` is no endpoint of a DynamoDB: there must be nothing behind the host and the port");
         insta::assert_snapshot!(real(&["--store", "https://me:it@dynamodb.eu-central-1.amazonaws.com"]), @"error: `https://me:it@dynamodb.eu-central-1.amazonaws.com` is no endpoint of a DynamoDB: credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
         insta::assert_snapshot!(real(&["--store", "https://dynamodb.eu-central-1.amazonaws.com"]), @"error: https://dynamodb.eu-central-1.amazonaws.com is beyond this machine and its private networks, where a DynamoDB costs money; add --real-aws if that is meant");

@@ -27,7 +27,7 @@ use crate::{
     incidents, judge,
     report::{self, Entry, Provenance, StoreMeasured, Style},
     store::{
-        backend::{Choice, Disk, StoreAbout, StoreSpec, Way},
+        backend::{Choice, Disk, StoreAbout, StoreSpec, Tell, Way},
         front::FrontSabotage,
     },
     virtual_world::{self, Pulse, StoreKind, VirtualSpec},
@@ -76,7 +76,7 @@ pub async fn run(mut args: RunArgs, program: &str) -> Exit {
     let session = match Session::open(&args, &plays).await {
         Ok(session) => Arc::new(session),
         Err(error) => {
-            printer::notice(&format!("error: {error:#}"));
+            printer::notice(&format!("error: {}", printer::causes(&error)));
             return Exit::Harness;
         }
     };
@@ -459,6 +459,7 @@ impl Session {
             },
             sabotage: FrontSabotage { drop_lease_condition },
             witness: None,
+            logs: Tell::default(),
         })
     }
 }

@@ -14,6 +14,9 @@ use crate::{
     world::logs::Origin,
 };
 
+/// So much is kept of what a caller was told of a failure, characters.
+const TOLD: usize = 300;
+
 /// What the gateway says of a request to CloudWatch.
 pub(super) fn count(cloudwatch: &mut CloudWatch, now_ms: i64, answer: &Answer) {
     if answer.is_counted() {
@@ -70,10 +73,17 @@ impl Ears {
                     };
                     lambda.invoked(metrics, began_ms, took_ms, ended);
                 });
+                let told = || {
+                    String::from_utf8_lossy(&outcome.payload)
+                        .chars()
+                        .take(TOLD)
+                        .collect()
+                };
                 self.recorder.record(Event::Invoked {
                     at_us,
                     duration: report.duration,
-                    failure: outcome.failure,
+                    service: self.service(function),
+                    failure: outcome.failure.map(|failure| (failure, told())),
                     unlimited: report.unlimited.clone(),
                 });
             }
@@ -106,6 +116,11 @@ impl Ears {
         }
     }
 
+    /// What the recording calls a function.
+    fn service(&self, function: usize) -> &'static str {
+        self.services.get(function).copied().unwrap_or("api")
+    }
+
     fn touched(&self, fault: Option<u16>) {
         if let Some(fault) = fault {
             let at_us = self.clock.now_us();
@@ -116,7 +131,7 @@ impl Ears {
     /// What the recording calls an environment.
     #[must_use]
     pub fn origin(&self, function: usize, environment: EnvironmentId) -> Origin {
-        let service = self.services.get(function).copied().unwrap_or("api");
+        let service = self.service(function);
         Origin {
             service,
             process: format!("{service}-{environment}"),

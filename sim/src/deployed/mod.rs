@@ -234,3 +234,84 @@ pub fn variables(
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn deployed() -> Deployed {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        Deployed::modelled(&root, "dev").expect("it can be deployed")
+    }
+
+    #[test]
+    fn what_is_deployed_takes_the_place_of_defaults_and_of_nothing_else() {
+        let mut deployed = deployed();
+        let shown = |deployed: &Deployed, stack: &Stack| -> Vec<String> {
+            let settings = deployed.settings(stack);
+            settings
+                .iter()
+                .map(|setting| format!("{}={}", setting.key, setting.value))
+                .collect()
+        };
+        let default = Stack::default();
+        assert_eq!(
+            shown(&deployed, &default),
+            ["stack.rate_limit=100/min", "stack.cache_ttl=300s"]
+        );
+        for function in deployed.deployment.functions.values_mut() {
+            function
+                .environment
+                .insert("RATE_LIMIT_PER_MINUTE".to_owned(), "7".to_owned());
+            // The service will say what is wrong with it.
+            function
+                .environment
+                .insert("CACHE_TTL_SECONDS".to_owned(), "soon".to_owned());
+        }
+        assert_eq!(shown(&deployed, &default), ["stack.rate_limit=7/min"]);
+        let said = Stack {
+            rate_limit: 60,
+            cache_ttl: Duration::from_secs(60),
+            ..Stack::default()
+        };
+        assert!(shown(&deployed, &said).is_empty(), "the scenario says so itself");
+        assert_eq!(deployed.variable("SUPPORTED_SYMBOLS"), None, "it is empty");
+        assert_eq!(deployed.variable("ENVIRONMENT"), Some("dev"));
+    }
+
+    #[test]
+    fn a_scenario_is_laid_over_what_the_template_has() {
+        let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            pairs.iter().map(own).collect()
+        };
+        let template = map(&[
+            ("LOG_LEVEL", "DEBUG"),
+            ("RATE_LIMIT_PER_MINUTE", "100"),
+            ("ONLY", "1"),
+        ]);
+        let defaults = map(&[
+            ("LOG_LEVEL", "INFO"),
+            ("RATE_LIMIT_PER_MINUTE", "100"),
+            ("PRICE_RETENTION_SECONDS", "3600"),
+            ("CACHE_TTL_SECONDS", "300"),
+        ]);
+        let mut scenario = defaults.clone();
+        scenario.extend(map(&[
+            ("RATE_LIMIT_PER_MINUTE", "60"),
+            ("CACHE_TTL_SECONDS", "60"),
+            ("EXTERNAL_API_URL", "http://127.0.0.1:1"),
+            ("AWS_REGION", "us-east-1"),
+        ]));
+        let expected = map(&[
+            ("CACHE_TTL_SECONDS", "60"),
+            ("EXTERNAL_API_URL", "http://127.0.0.1:1"),
+            ("LOG_LEVEL", "DEBUG"),
+            ("ONLY", "1"),
+            ("RATE_LIMIT_PER_MINUTE", "60"),
+        ]);
+        assert_eq!(variables(&template, &scenario, &defaults), expected);
+    }
+}

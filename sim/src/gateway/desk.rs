@@ -15,13 +15,10 @@ use crate::{
     clock::RunClock,
     lambda::{
         ids::{trace_id, uuid},
-        invoke::{Invoke, Invoked},
+        invoke::{Invoke, Invoked, MOST_EVENT},
         scaling::EnvironmentId,
     },
 };
-
-/// Lambda takes no larger event of a caller who waits, bytes. (Documented: 6 MB.)
-const MOST_EVENT: usize = 6 << 20;
 
 /// Where an answer is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

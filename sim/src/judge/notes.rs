@@ -24,6 +24,11 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
             .unwrap_or_default();
         notes.push(format!("the service logged {count} lines at {level}{example}"));
     }
+    for (service, (count, told)) in &recording.lambda.failed {
+        notes.push(format!(
+            "{count} invocations of the function of `{service}` failed, the first with {told}"
+        ));
+    }
     let all = recording.store.sum(0..u32::MAX);
     for (count, what) in [(all.failed, "failed"), (all.throttled, "were throttled")] {
         if count > 0 {

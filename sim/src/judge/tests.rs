@@ -840,7 +840,8 @@ fn invocations_are_counted_where_there_are_functions() {
         stage.recorder.record(Event::Invoked {
             at_us,
             duration: Duration::from_millis(ms),
-            failure: is_cold.then_some(Failure::Timeout),
+            service: "api",
+            failure: is_cold.then(|| (Failure::Timeout, "too late".to_owned())),
             unlimited: Some("no control groups".to_owned()),
         });
     }

@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// The memory that buys one processor, MB.
 const MB_PER_PROCESSOR: f64 = 1769.0;
 /// The most processors.
@@ -67,10 +69,19 @@ impl CpuLimit {
     pub fn hold(&self, process: i32) -> io::Result<()> {
         fs::write(self.0.join("cgroup.procs"), process.to_string())
     }
+
+    /// Kills all that is under the limit, whatever became of its group and of its variables.
+    pub fn kill(&self) {
+        let list = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
+        for id in list.lines().filter_map(|id| Pid::from_raw(id.parse().ok()?)) {
+            let _ = kill_process(id, Signal::KILL);
+        }
+    }
 }
 
 impl Drop for CpuLimit {
     fn drop(&mut self) {
+        self.kill();
         // Busy as long as a killed process has not gone: then `tidy` does it.
         let _ = fs::remove_dir(&self.0);
     }

@@ -10,6 +10,9 @@ use super::{
     scaling::{EnvironmentId, Throttle},
 };
 
+/// Lambda takes no larger event of a caller who waits, bytes. (Documented: 6 MB.)
+pub const MOST_EVENT: usize = 6 << 20;
+
 /// What a caller gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoked {

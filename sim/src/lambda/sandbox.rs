@@ -162,6 +162,9 @@ impl Sandbox {
         if let Some(process) = self.process.take() {
             process.kill().await;
         }
+        if let Ok(limit) = &self.cpu {
+            limit.kill();
+        }
     }
 
     /// The first start. What fails here is tried again by the invocation, within its own time.

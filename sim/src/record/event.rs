@@ -159,8 +159,10 @@ pub enum Event {
         at_us: u64,
         /// How long it took, real time.
         duration: Duration,
-        /// Why it failed.
-        failure: Option<Failure>,
+        /// Which function: `api` or `update`.
+        service: &'static str,
+        /// Why it failed, and what its caller was told.
+        failure: Option<(Failure, String)>,
         /// Why its processor time was not limited to the function's share; none when it was.
         unlimited: Option<String>,
     },

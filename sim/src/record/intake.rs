@@ -223,12 +223,13 @@ impl Intake {
             Event::Invoked {
                 at_us,
                 duration,
+                service,
                 failure,
                 unlimited,
             } => {
                 recording.lambda.unlimited = recording.lambda.unlimited.take().or(unlimited);
                 let bucket = recording.buckets.index(recording.timing.wall_s(at_us));
-                recording.lambda.ended(bucket, failure);
+                recording.lambda.ended(bucket, service, failure);
                 recording.tallies.invoked(at_us, duration.as_secs_f64());
             }
             Event::EmfBroken { problem, .. } => {

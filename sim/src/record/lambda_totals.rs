@@ -1,6 +1,6 @@
 //! Invocations of functions, added up in buckets of wall time.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use crate::lambda::outcome::Failure;
 
@@ -38,6 +38,8 @@ impl LambdaTotals {
 #[derive(Clone, Debug, Default)]
 pub struct LambdaLog {
     buckets: Vec<LambdaTotals>,
+    /// What failed: by function (`api`, `update`), how often, and what the first caller was told.
+    pub failed: BTreeMap<&'static str, (u64, String)>,
     /// Why the processor time of some environment was not limited to its function's share.
     pub unlimited: Option<String>,
 }
@@ -65,10 +67,15 @@ impl LambdaLog {
     }
 
     /// An invocation has ended.
-    pub fn ended(&mut self, bucket: u32, failure: Option<Failure>) {
+    pub fn ended(&mut self, bucket: u32, service: &'static str, failure: Option<(Failure, String)>) {
+        let Some((failure, told)) = failure else {
+            return;
+        };
         let totals = self.at(bucket);
-        totals.errors += u32::from(failure.is_some());
-        totals.timeouts += u32::from(failure == Some(Failure::Timeout));
+        totals.errors += 1;
+        totals.timeouts += u32::from(failure == Failure::Timeout);
+        let (count, _) = self.failed.entry(service).or_insert((0, told));
+        *count += 1;
     }
 
     /// All of a range of buckets; none when nothing was ever invoked.
@@ -105,9 +112,10 @@ mod tests {
         log.began(1, true, 1);
         log.began(1, false, 2);
         log.throttled(2);
-        log.ended(3, Some(Failure::Timeout));
-        log.ended(3, Some(Failure::Reported));
-        log.ended(3, None);
+        log.ended(3, "api", Some((Failure::Timeout, "late".to_owned())));
+        log.ended(3, "api", Some((Failure::Reported, "wrong".to_owned())));
+        log.ended(3, "api", None);
+        assert_eq!(log.failed["api"], (2, "late".to_owned()));
         assert_eq!(
             log.sum(0..9),
             Some(LambdaTotals {

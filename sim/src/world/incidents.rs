@@ -7,6 +7,7 @@ use crate::{
     clock::RunClock,
     incidents::{Act, Incident, Ordeal},
     record::{Recorder, event::Event},
+    store::front::StoreFront,
 };
 
 /// Whom incidents hit.
@@ -15,7 +16,38 @@ pub(super) struct Victims<'a> {
     pub(super) recorder: Recorder,
     /// By index.
     pub(super) instances: Vec<mpsc::UnboundedSender<Order>>,
-    pub(super) backing: &'a mut Backing,
+    pub(super) backing: Backed<'a>,
+}
+
+/// What is behind the service.
+pub(super) enum Backed<'a> {
+    /// The scenario kills the store, and starts it again.
+    Mortal(&'a mut Backing),
+    /// It does not.
+    Lasting(&'a Backing),
+}
+
+impl Backed<'_> {
+    fn front(&self) -> &StoreFront {
+        match self {
+            Self::Mortal(backing) => &backing.front,
+            Self::Lasting(backing) => &backing.front,
+        }
+    }
+
+    async fn halt(&mut self) -> Result<(), WorldError> {
+        match self {
+            Self::Mortal(backing) => backing.halt().await,
+            Self::Lasting(_) => Ok(()),
+        }
+    }
+
+    async fn resume(&mut self) -> Result<(), WorldError> {
+        match self {
+            Self::Mortal(backing) => backing.resume().await,
+            Self::Lasting(_) => Ok(()),
+        }
+    }
 }
 
 impl Victims<'_> {
@@ -23,7 +55,7 @@ impl Victims<'_> {
     ///
     /// # Errors
     /// The store could not be started again.
-    pub(super) async fn suffer(self, incidents: Vec<Incident>) -> Result<(), WorldError> {
+    pub(super) async fn suffer(mut self, incidents: Vec<Incident>) -> Result<(), WorldError> {
         for Incident { at, fault, act } in incidents {
             tokio::time::sleep_until(self.clock.instant_of_wall(at)).await;
             if let Act::Begin(_) = act {
@@ -31,8 +63,8 @@ impl Victims<'_> {
                 self.recorder.record(Event::Fault { at_us, fault });
             }
             match act {
-                Act::Begin(Ordeal::StoreDown) => self.backing.front.set_reachable(false),
-                Act::End(Ordeal::StoreDown) => self.backing.front.set_reachable(true),
+                Act::Begin(Ordeal::StoreDown) => self.backing.front().set_reachable(false),
+                Act::End(Ordeal::StoreDown) => self.backing.front().set_reachable(true),
                 Act::Begin(Ordeal::StoreKilled) => self.backing.halt().await?,
                 Act::End(Ordeal::StoreKilled) => self.backing.resume().await?,
                 Act::Begin(Ordeal::Killed(instance)) => self.order(instance, Order::Kill),

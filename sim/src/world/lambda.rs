@@ -18,6 +18,7 @@ use crate::{
         scaling::Account,
     },
     record::Recorder,
+    store::backend::Tell,
     world::{
         WorldError,
         attempts::Unseen,
@@ -56,6 +57,8 @@ pub struct FrontSpec<'a> {
     pub unseen: &'a Unseen,
     /// What faults make invocations go through.
     pub ordeals: Ordeals,
+    /// Who hears each line of the functions' logs.
+    pub logs: &'a Tell,
 }
 
 impl Front {
@@ -101,8 +104,13 @@ impl Front {
             recorder: spec.recorder.clone(),
             monitor: monitor.clone(),
         };
-        let unseen = spec.unseen.clone();
-        let hear: Hear = Arc::new(move |happened| hear(&ears, &unseen, &happened));
+        let (unseen, logs) = (spec.unseen.clone(), spec.logs.clone());
+        let hear: Hear = Arc::new(move |happened| {
+            if let Happened::Line { line, .. } = &happened {
+                logs.notice(line);
+            }
+            hear(&ears, &unseen, &happened);
+        });
         let lambda = Lambda::new(Account::default(), functions, spec.ordeals, spec.clock, hear)
             .map_err(|error| WorldError::lambda("AWS would not deploy it", &error))?;
         let (invoke, rng): (Arc<dyn Invoke>, Arc<dyn Rng>) = (Arc::new(lambda.clone()), Arc::new(SystemRng));

@@ -44,17 +44,17 @@ use tokio::{
 use crate::{
     clock::RunClock,
     deployed::Deployed,
-    incidents::incidents,
+    incidents::{incidents, kill_the_store},
     record::{Recorder, event::Event},
     schedule::{Occasion, Schedule},
     seed::Seed,
     store::backend::BackendError,
     world::{
         children::{ChildError, Death, Killed},
-        incidents::Victims,
+        incidents::{Backed, Victims},
         instances::Instance,
         siblings::SiblingError,
-        stack::Stack,
+        stack::{Backing, Stack},
     },
 };
 
@@ -314,11 +314,24 @@ impl World {
                 (orders, Box::pin(instance.attend(ordered)))
             })
             .unzip();
+        // One that the scenario kills ends when it is to.
+        let (backed, lasting) = if kill_the_store(&scenario.faults) {
+            (Backed::Mortal(backing), None)
+        } else {
+            let backing: &Backing = backing;
+            (Backed::Lasting(backing), Some(backing))
+        };
+        let end_of_store = async {
+            match lasting {
+                Some(backing) => WorldError::from(backing.store.ended().await),
+                None => std::future::pending().await,
+            }
+        };
         let incidents = Victims {
             clock: *clock,
             recorder: recorder.clone(),
             instances: orders,
-            backing,
+            backing: backed,
         }
         .suffer(incidents(&scenario.faults, scenario.stack.instances));
         let deaths = async {
@@ -365,6 +378,7 @@ impl World {
             biased;
             _ = stop.wait_for(|stop| *stop) => Ended::Interrupted,
             error = deaths => Ended::Failed(error),
+            error = end_of_store => Ended::Failed(error),
             result = played => match result {
                 Ok(()) => Ended::Complete,
                 Err(error) => Ended::Failed(error),

@@ -31,7 +31,7 @@ use crate::{
     record::{Recorder, RecordingSetup, Timing, View, Witness, event::Event},
     seed::Seed,
     store::{
-        backend::{Backend, BackendError, Contents, StoreAbout, StoreSpec},
+        backend::{Backend, BackendError, Contents, StoreAbout, StoreSpec, Tell},
         cost::FrontCost,
         faults::StoreFaults,
         front::{FrontRules, FrontSabotage, StoreFront},
@@ -88,6 +88,8 @@ pub struct WorldSpec {
     pub sabotage: FrontSabotage,
     /// Who watches beside the recorder.
     pub witness: Option<Witness>,
+    /// Who hears each line of the functions' logs.
+    pub logs: Tell,
 }
 
 /// Everything of a world that runs.
@@ -242,6 +244,7 @@ impl Stack {
                     recorder: &recorder,
                     unseen: &unseen,
                     ordeals: Ordeals::of(&scenario.faults, spec.seed),
+                    logs: &spec.logs,
                 };
                 Some(Front::start(parts).await?)
             }

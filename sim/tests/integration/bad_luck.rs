@@ -125,17 +125,19 @@ fn a_child_that_dies_is_told_with_its_last_lines_and_what_was_recorded_is_report
 }
 
 #[test]
-fn after_ctrl_c_what_was_recorded_is_reported_and_no_process_is_left() {
-    let folder = Folder::new();
-    let running = start_long(&folder);
-    let children = running.children("crypto-watch");
-    assert!(children.len() >= 2, "API and load generator: {children:?}");
-    running.signal(Signal::INT);
-    let Finished { code, stdout, stderr } = running.finish(&folder);
-    assert_eq!(code, Some(3), "{stderr}");
-    assert!(stderr.contains("tiny: interrupted"), "{stderr}");
-    assert_broken_off(&folder, &stdout);
-    assert!(children.iter().all(|pid| !is_running(*pid)), "no process is left");
+fn after_ctrl_c_or_when_its_terminal_is_gone_what_was_recorded_is_reported_and_no_process_is_left() {
+    for signal in [Signal::INT, Signal::HUP] {
+        let folder = Folder::new();
+        let running = start_long(&folder);
+        let children = running.children("crypto-watch");
+        assert!(children.len() >= 2, "API and load generator: {children:?}");
+        running.signal(signal);
+        let Finished { code, stdout, stderr } = running.finish(&folder);
+        assert_eq!(code, Some(3), "{signal:?}: {stderr}");
+        assert!(stderr.contains("tiny: interrupted"), "{stderr}");
+        assert_broken_off(&folder, &stdout);
+        assert!(children.iter().all(|pid| !is_running(*pid)), "no process is left");
+    }
 }
 
 #[test]

@@ -83,6 +83,13 @@ impl Endpoint {
                 "credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             ));
         }
+        // `http` takes a port that is none for no port.
+        if uri.authority().is_some_and(|authority| {
+            let behind = authority.as_str().rsplit(']').next().unwrap_or_default();
+            behind.contains(':') && authority.port_u16().is_none()
+        }) {
+            return Err(wrong("its port is none: 1 to 65535"));
+        }
         let is_public = is_public(host);
         Ok(Self { uri, is_public })
     }

@@ -168,9 +168,7 @@ impl Container {
     async fn ready(&self) -> Result<(), BackendError> {
         let waited = tokio::select! {
             biased;
-            code = self.ended() => {
-                return Err(BackendError::ContainerDied { image: image(), code, lines: self.last_lines().await });
-            }
+            died = self.ended(LOOK_EVERY) => return Err(died),
             waited = ready(&self.client, READY_WITHIN) => waited,
         };
         match waited {
@@ -185,14 +183,18 @@ impl Container {
         }
     }
 
-    /// Waits until it does not run any more, and tells its exit code.
-    async fn ended(&self) -> String {
+    /// Waits until it does not run any more; Docker is asked once in `every`.
+    pub(super) async fn ended(&self, every: Duration) -> BackendError {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(every).await;
             // An engine that does not answer now is told of by what is waited for.
             if let Ok(false) = self.container.is_running().await {
                 let code = self.container.exit_code().await.ok().flatten();
-                return code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
+                return BackendError::ContainerDied {
+                    image: image(),
+                    code: code.map_or_else(|| "unknown".to_owned(), |code| code.to_string()),
+                    lines: self.last_lines().await,
+                };
             }
         }
     }

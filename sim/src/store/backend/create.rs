@@ -12,6 +12,8 @@ pub enum Ensured {
     Made,
     /// It was there.
     Found,
+    /// It was there, and items did not expire; now they do.
+    Mended,
 }
 
 /// Makes the table, with its time to live, unless it is there; it can be used when this returns.
@@ -31,14 +33,25 @@ pub async fn ensure(endpoint: &Endpoint, table: &str, tools: &Tools) -> Result<E
         .ask("DescribeTimeToLive", &json!({ "TableName": table }))
         .await
         .map_err(refused("look at the time to live of"))?;
+    let about = &ttl["TimeToLiveDescription"];
     // To enable what is enabled is an error.
-    if ttl["TimeToLiveDescription"]["TimeToLiveStatus"] != "ENABLED" {
-        client
-            .ask("UpdateTimeToLive", &time_to_live(table))
-            .await
-            .map_err(refused("set the time to live of"))?;
+    if about["TimeToLiveStatus"] == "ENABLED" {
+        return match about["AttributeName"].as_str() {
+            None | Some("ttl") => Ok(ensured),
+            Some(other) => Err(BackendError::TimeToLive {
+                table: table.to_owned(),
+                found: other.to_owned(),
+            }),
+        };
     }
-    Ok(ensured)
+    client
+        .ask("UpdateTimeToLive", &time_to_live(table))
+        .await
+        .map_err(refused("set the time to live of"))?;
+    Ok(match ensured {
+        Ensured::Made => Ensured::Made,
+        Ensured::Found | Ensured::Mended => Ensured::Mended,
+    })
 }
 
 #[cfg(test)]
@@ -83,7 +96,34 @@ mod tests {
         store.database().create_table(request).expect("made");
         insta::assert_snapshot!(
             ensured(store.url(), "crypto-watch").await.expect_err("it is another's"),
-            @"the table `crypto-watch` is not the service's: its keys are HASH id, not HASH PK, RANGE SK"
+            @"the table `crypto-watch` is not the service's: its keys are HASH id (S), not HASH PK (S), RANGE SK (S)"
+        );
+        let mut numbers = definition("numbers");
+        numbers["AttributeDefinitions"][0]["AttributeType"] = "N".into();
+        let request = serde_json::from_value(numbers).expect("a request");
+        store.database().create_table(request).expect("made");
+        insta::assert_snapshot!(
+            ensured(store.url(), "numbers").await.expect_err("it is another's"),
+            @"the table `numbers` is not the service's: its keys are HASH PK (N), RANGE SK (S), not HASH PK (S), RANGE SK (S)"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_table_of_which_nothing_expires_is_mended_and_one_that_expires_otherwise_is_refused() {
+        let store = EmbeddedStore::start().expect("an emulator");
+        let request = serde_json::from_value(definition("crypto-watch")).expect("a request");
+        store.database().create_table(request).expect("made");
+        assert_eq!(ensured(store.url(), "crypto-watch").await, Ok(Ensured::Mended));
+        assert_eq!(ensured(store.url(), "crypto-watch").await, Ok(Ensured::Found));
+        let request = serde_json::from_value(definition("other")).expect("a request");
+        store.database().create_table(request).expect("made");
+        let mut expires = time_to_live("other");
+        expires["TimeToLiveSpecification"]["AttributeName"] = "expires".into();
+        let request = serde_json::from_value(expires).expect("a request");
+        store.database().update_time_to_live(request).expect("set");
+        insta::assert_snapshot!(
+            ensured(store.url(), "other").await.expect_err("it is another's"),
+            @"the table `other` is not the service's: its time to live is in `expires`, not in `ttl`"
         );
     }
 

@@ -147,11 +147,21 @@ pub enum BackendError {
         reason: AskError,
     },
     /// There is another table of this name.
-    #[error("the table `{table}` is not the service's: its keys are {found}, not HASH PK, RANGE SK")]
+    #[error("the table `{table}` is not the service's: its keys are {found}, not {wanted}")]
     Schema {
         /// The table.
         table: String,
         /// Its keys.
+        found: String,
+        /// Those of the service's.
+        wanted: String,
+    },
+    /// Its items expire by another attribute than the service's.
+    #[error("the table `{table}` is not the service's: its time to live is in `{found}`, not in `ttl`")]
+    TimeToLive {
+        /// The table.
+        table: String,
+        /// The attribute.
         found: String,
     },
     /// It was created and never became usable.

@@ -193,6 +193,14 @@ impl Java {
         self.disk == Disk::Yes
     }
 
+    /// Waits until it has ended by itself; for ever while it is halted.
+    pub(super) async fn ended(&self) -> BackendError {
+        match &self.child {
+            Some(child) => BackendError::Died(child.death(child.ended().await)),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Kills it; what it had not written to its file yet is lost, as in any crash.
     pub(super) async fn halt(&mut self) {
         if let Some(child) = self.child.take() {

@@ -1,5 +1,7 @@
 //! Amazon's DynamoDB Local: which way to it, and what all ways have in common.
 
+use std::time::Duration;
+
 use super::{
     BackendError, Disk, StoreAbout,
     choice::Way,
@@ -14,6 +16,9 @@ use crate::store::signing::Signer;
 pub(super) const NAME: &str = "DynamoDB Local";
 /// Its version: in the pom, and the tag of its image.
 pub(super) const VERSION: &str = "3.3.1";
+
+/// How often Docker is asked whether it still runs, real time.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// How Java runs it: one compiler and one collector of garbage that both begin at once. Plays are over before better code
 /// would pay; on two cores this halves the time to the first answer and that of a call.
@@ -116,6 +121,13 @@ impl Local {
         match self {
             Self::Java(java) => java.is_durable(),
             Self::Container(container) => container.is_durable(),
+        }
+    }
+
+    pub(super) async fn ended(&self) -> BackendError {
+        match self {
+            Self::Java(java) => java.ended().await,
+            Self::Container(container) => container.ended(WATCH_EVERY).await,
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) fn is_resolved(tools: &Tools) -> bool {
 /// What a Maven says of itself, in one line.
 pub(super) async fn said(maven: &Path, tools: &Tools) -> String {
     let output = Command::new(maven)
-        .args(["--batch-mode", "--version"])
+        .args(["--batch-mode", "-Dstyle.color=never", "--version"])
         .env_clear()
         .envs(&tools.env)
         .stdin(Stdio::null())

@@ -205,6 +205,15 @@ impl Backend {
         }
     }
 
+    /// Waits until a store that is ours has ended by itself; for ever when it does not, or is nobody's we know of.
+    pub async fn ended(&self) -> BackendError {
+        match &self.kind {
+            Kind::Local(local) => local.ended().await,
+            // The one is a part of this process, the other is not ours.
+            Kind::Embedded(_) | Kind::Remote(_) => std::future::pending().await,
+        }
+    }
+
     /// Ends the store without asking it; its port refuses everybody from now on, and its data stay.
     ///
     /// # Errors

@@ -76,10 +76,12 @@ pub(super) async fn active(client: &Client, table: &str) -> Result<(), BackendEr
                 .await
                 .map_err(|error| BackendError::refused("look at", table, error))?;
             let described = &described["Table"];
-            if described["KeySchema"] != definition(table)["KeySchema"] {
+            let (found, wanted) = (keys(described), keys(&definition(table)));
+            if found != wanted {
                 return Err(BackendError::Schema {
                     table: table.to_owned(),
-                    found: keys(&described["KeySchema"]),
+                    found,
+                    wanted,
                 });
             }
             if described["TableStatus"] == "ACTIVE" {
@@ -98,19 +100,23 @@ pub(super) async fn active(client: &Client, table: &str) -> Result<(), BackendEr
         })
 }
 
-/// A key schema in words.
-fn keys(schema: &Value) -> String {
-    let names: BTreeMap<&str, &str> = schema
-        .as_array()
-        .into_iter()
-        .flatten()
+/// The keys of a table in words.
+fn keys(table: &Value) -> String {
+    let list = |name: &str| table[name].as_array().into_iter().flatten();
+    let types: BTreeMap<&str, &str> = list("AttributeDefinitions")
+        .filter_map(|it| Some((it["AttributeName"].as_str()?, it["AttributeType"].as_str()?)))
+        .collect();
+    let names: BTreeMap<&str, &str> = list("KeySchema")
         .filter_map(|key| Some((key["KeyType"].as_str()?, key["AttributeName"].as_str()?)))
         .collect();
-    let words: Vec<String> = names
-        .iter()
-        .map(|(kind, name)| format!("{kind} {name}"))
-        .collect();
-    words.join(", ")
+    let word = |(kind, name): (&&str, &&str)| {
+        let of_type = types.get(name).copied().unwrap_or("?");
+        format!("{kind} {name} ({of_type})")
+    };
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes one batch, and what of it was left unprocessed, again.

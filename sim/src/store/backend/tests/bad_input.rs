@@ -232,13 +232,14 @@ async fn a_table_with_another_schema_is_not_touched_but_for_its_end() {
     let other = Stub::start(|operation, _| match operation {
         "DescribeTable" => fine(&serde_json::json!({ "Table": {
             "TableStatus": "ACTIVE",
+            "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
             "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
         }})),
         _ => fine(&serde_json::json!({})),
     })
     .await;
     let (message, stopped) = prepared(&other.url).await;
-    insta::assert_snapshot!(message, @"the table `TABLE` is not the service's: its keys are HASH id, not HASH PK, RANGE SK");
+    insta::assert_snapshot!(message, @"the table `TABLE` is not the service's: its keys are HASH id (S), not HASH PK (S), RANGE SK (S)");
     stopped.expect("it is deleted");
     assert_eq!(
         other.operations(),

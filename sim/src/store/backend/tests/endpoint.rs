@@ -120,8 +120,9 @@ async fn a_table_that_cannot_be_deleted_is_named() {
     let told = Told::default();
     let stubborn = Stub::start(|operation, body| match operation {
         "DescribeTable" => {
-            let name = body["TableName"].as_str().unwrap_or_default();
-            fine(&json!({ "Table": { "TableStatus": "ACTIVE", "KeySchema": table::definition(name)["KeySchema"] } }))
+            let mut table = table::definition(body["TableName"].as_str().unwrap_or_default());
+            table["TableStatus"] = "ACTIVE".into();
+            fine(&json!({ "Table": table }))
         }
         "DeleteTable" => super::stub::error("AccessDeniedException", "not you"),
         _ => fine(&json!({})),
@@ -159,8 +160,9 @@ async fn what_was_not_processed_is_sent_again() {
     let first = std::sync::atomic::AtomicBool::new(true);
     let slow = Stub::start(move |operation, body| match operation {
         "DescribeTable" => {
-            let name = body["TableName"].as_str().unwrap_or_default();
-            fine(&json!({ "Table": { "TableStatus": "ACTIVE", "KeySchema": table::definition(name)["KeySchema"] } }))
+            let mut table = table::definition(body["TableName"].as_str().unwrap_or_default());
+            table["TableStatus"] = "ACTIVE".into();
+            fine(&json!({ "Table": table }))
         }
         "BatchWriteItem" if first.swap(false, std::sync::atomic::Ordering::AcqRel) => {
             fine(&json!({ "UnprocessedItems": body["RequestItems"] }))
