@@ -106,6 +106,12 @@ impl Document {
         }
     }
 
+    /// Whether there is this key in a top-level table.
+    pub(super) fn says(&self, table: &str, key: &str) -> bool {
+        let entry = self.root.entry(table);
+        matches!(entry.map(|entry| &entry.node), Some(Node::Table(table)) if table.entry(key).is_some())
+    }
+
     /// Takes from `base` what this document does not say: top-level keys, and the keys of top-level tables.
     /// Lists such as `[[load]]` are taken whole or not at all.
     pub(super) fn extend(&mut self, base: Self) {

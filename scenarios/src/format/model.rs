@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::assumptions::Assumptions;
 use super::check::{Check, During, Where};
 use super::diagnostics::{Diagnostic, Severity, Source, Span};
+use super::document::Document;
 use super::fault::{FaultKind, Latency};
 
 /// One scenario, checked.
@@ -49,6 +50,12 @@ impl Scenario {
     /// The scenario's text after `extends` and overrides. Parsed again, it gives the same scenario.
     pub fn effective_toml(&self) -> &str {
         &self.effective
+    }
+
+    /// Whether it says this key of a table: in its file, in what that extends, or by a flag.
+    pub fn says(&self, table: &str, key: &str) -> bool {
+        // It has been read before.
+        Document::read(&self.effective, 0).is_ok_and(|document| document.says(table, key))
     }
 
     /// An error that points at a place of this scenario, for what only its player can find out.

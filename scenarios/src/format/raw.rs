@@ -72,7 +72,7 @@ pub(crate) struct RawStack {
     pub(super) cache_ttl: Option<Raw<Time>>,
     /// Requests that one API key may make; whole per minute. Default: `100/min`, or what the template deploys with `--via lambda`.
     pub(super) rate_limit: Option<Raw<PerTime>>,
-    /// How long a price may be served at all, in whole seconds. Default: `1h`.
+    /// How long a price may be served at all, in whole seconds. Default: `1h`, or what the template deploys with `--via lambda`.
     pub(super) price_retention: Option<Raw<Time>>,
     /// Time between two scheduled updates, in whole seconds. Default: `5m`.
     pub(super) update_every: Option<Raw<Time>>,
@@ -400,7 +400,7 @@ pub(crate) struct RawExpect {
     pub(super) check: At<String>,
     /// When: the name of a fault or load, or `A..B` where each is a time, `start`, `end`, `<name>.start` or
     /// `<name>.end`, plus or minus a duration. Default: the whole scenario. Requests that are due in it count; where a fault
-    /// begins at its end, only those that are answered by then.
+    /// begins at its end, not those of the last real second that are not answered by then.
     pub(super) during: Option<At<String>>,
     /// For which requests: `journey=NAME`, `load=NAME` or `route=/prices/{symbol}`. Default: all.
     #[serde(rename = "where")]

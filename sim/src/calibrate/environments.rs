@@ -75,8 +75,8 @@ pub(super) async fn cold_starts(
     Ok(starts)
 }
 
-/// What one environment takes for an event, until it asks for the next, when it serves from memory; in seconds, without its
-/// request to the store: to count. `hop` is what a client of the store waits beyond what the front sees of its request.
+/// What one environment takes for an event, until it asks for the next, when it serves from memory; in seconds, less its
+/// one request to the store, which counts it. `hop` is what a client of the store waits beyond what the front sees of its request.
 pub(super) async fn invocations(
     siblings: &Siblings,
     scenario: &Scenario,
@@ -157,7 +157,7 @@ async fn invoked(sandbox: &mut Sandbox, clock: &RunClock, event: &str) -> (Repor
         payload: Bytes::copy_from_slice(event.as_bytes()),
         ordeal: None,
     };
-    // Nobody but its caller waits for its outcome.
+    // The outcome is returned, too; nobody listens here.
     let (answer, _) = oneshot::channel();
     sandbox.invoke(invocation, answer).await
 }

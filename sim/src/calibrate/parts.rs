@@ -140,7 +140,7 @@ impl Stocked {
 
 /// What the front saw of a request, in seconds.
 pub(super) fn took(call: &StoreCall) -> f64 {
-    f64::from(call.store_us + call.front_us) / 1e6
+    (f64::from(call.store_us) + f64::from(call.front_us)) / 1e6
 }
 
 /// Measures requests to the embedded store behind its front. Of ten, eight count a request, one reads a key, one reads

@@ -109,11 +109,14 @@ pub enum LambdaCommand {
     Serve(ServeArgs),
 }
 
+/// The environments that there is a samconfig of.
+const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
+
 /// What to serve.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The environment whose samconfig has the parameters
-    #[arg(long, value_name = "NAME", default_value = "dev", value_parser = ["dev", "staging", "prod"])]
+    #[arg(long, value_name = "NAME", default_value = "dev", value_parser = ENVIRONMENTS)]
     pub environment: String,
     /// Set an environment variable of the functions over what the template says
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = key_value)]
@@ -127,7 +130,7 @@ pub struct EventArgs {
     #[arg(value_name = "REQUEST")]
     pub request: String,
     /// The environment whose samconfig has the parameters
-    #[arg(long, value_name = "NAME", default_value = "dev", value_parser = ["dev", "staging", "prod"])]
+    #[arg(long, value_name = "NAME", default_value = "dev", value_parser = ENVIRONMENTS)]
     pub environment: String,
 }
 

@@ -19,18 +19,23 @@ pub struct Interrupt {
     pub abort: watch::Receiver<bool>,
 }
 
-/// Listens for the signals from now on.
+/// Listens for the signals from now on; for the terminal's end unless whoever started this wants it ignored, as `nohup` does.
 ///
 /// # Errors
 /// When the operating system refuses.
 pub fn listen() -> io::Result<Interrupt> {
-    let mut signals = Signals::listen()?;
+    let mut signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    // It comes twice when a terminal is closed, from the shell and from the kernel, so it never is the second.
+    let mut first = match ignores(SignalKind::hangup()) {
+        true => Vec::new(),
+        false => vec![signal(SignalKind::hangup())?],
+    };
     let (stop, stopping) = watch::channel(false);
     let (abort, aborting) = watch::channel(false);
     tokio::spawn(async move {
-        signals.any().await;
+        std::future::poll_fn(|context| any(signals.iter_mut().chain(&mut first), context)).await;
         stop.send_replace(true);
-        signals.any().await;
+        std::future::poll_fn(|context| any(signals.iter_mut(), context)).await;
         abort.send_replace(true);
         // Receivers must not take a closed channel for a signal.
         std::future::pending::<()>().await;
@@ -41,41 +46,17 @@ pub fn listen() -> io::Result<Interrupt> {
     })
 }
 
-/// The signals that ask for the end.
-pub struct Signals(Vec<Signal>);
-
-impl Signals {
-    /// Listens for them from now on; for the terminal's end unless whoever started this wants it ignored, as `nohup` does.
-    ///
-    /// # Errors
-    /// When the operating system refuses.
-    pub fn listen() -> io::Result<Self> {
-        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
-        if !ignores(SignalKind::hangup()) {
-            kinds.push(SignalKind::hangup());
-        }
-        kinds.into_iter().map(signal).collect::<io::Result<_>>().map(Self)
-    }
-
-    /// Waits for one of them.
-    pub async fn any(&mut self) {
-        std::future::poll_fn(|context| self.poll(context)).await;
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        // Each is polled, so that each wakes.
-        let come = self
-            .0
-            .iter_mut()
-            .filter_map(|signal| match signal.poll_recv(context) {
-                Poll::Ready(_) => Some(()),
-                Poll::Pending => None,
-            });
-        if come.count() > 0 {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+/// Ready when one of them has come.
+fn any<'a>(signals: impl Iterator<Item = &'a mut Signal>, context: &mut Context<'_>) -> Poll<()> {
+    // Each is polled, so that each wakes.
+    let come = signals.filter_map(|signal| match signal.poll_recv(context) {
+        Poll::Ready(_) => Some(()),
+        Poll::Pending => None,
+    });
+    if come.count() > 0 {
+        Poll::Ready(())
+    } else {
+        Poll::Pending
     }
 }
 

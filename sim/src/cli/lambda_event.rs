@@ -43,26 +43,24 @@ enum Made {
 }
 
 fn made(args: &EventArgs) -> Result<Made, (String, Exit)> {
+    let of_template = |problem: String| (problem, Exit::Harness);
     let deployed = Deployed::modelled(Path::new("."), &args.environment)
-        .map_err(|error| (error.to_string(), Exit::Harness))?;
-    asked(args, &deployed).map_err(|problem| (problem, Exit::Usage))
-}
-
-fn asked(args: &EventArgs, deployed: &Deployed) -> Result<Made, String> {
+        .map_err(|error| of_template(error.to_string()))?;
     let deployment = &deployed.deployment;
     let now_ms = jiff::Timestamp::try_from(system_now()).map_or(0, jiff::Timestamp::as_millisecond);
     if args.request == SCHEDULE {
         let rule = deployment
             .schedules
             .first()
-            .ok_or("the template has no schedule")?;
+            .ok_or_else(|| of_template("the template has no schedule".to_owned()))?;
         return Ok(Made::Event(scheduled(&SystemRng, &rule.name, now_ms)));
     }
     let wrong = |why: &str| {
-        format!(
+        let problem = format!(
             "{:?}: {why}; write a method and a path, such as \"GET /prices?symbols=BTC\", or {SCHEDULE}",
             args.request
-        )
+        );
+        (problem, Exit::Usage)
     };
     let (method, path) = args.request.split_once(' ').ok_or_else(|| wrong("no space"))?;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| wrong("no method"))?;
@@ -70,13 +68,15 @@ fn asked(args: &EventArgs, deployed: &Deployed) -> Result<Made, String> {
         return Err(wrong("a path begins with `/`"));
     }
     let keys = [(KEY.to_owned(), true)];
-    let mut gateway = entrance::gateway(deployment, &keys, now_ms).map_err(|error| error.to_string())?;
+    let mut gateway =
+        entrance::gateway(deployment, &keys, now_ms).map_err(|error| of_template(error.to_string()))?;
     let mut request = Request::builder()
         .method(method)
         .uri(format!("/{}{path}", gateway.stage()))
         .body(Bytes::new())
         .map_err(|_| wrong("no path"))?;
-    let host = HeaderValue::from_str(&Settings::default().domain_name).map_err(|error| error.to_string())?;
+    let host = HeaderValue::from_str(&Settings::default().domain_name)
+        .map_err(|error| of_template(error.to_string()))?;
     let headers = request.headers_mut();
     headers.insert(header::HOST, host);
     headers.insert(header::USER_AGENT, HeaderValue::from_static("crypto-watch-sim"));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use scenarios::format::{Alone, Override, model::Stack, parse};
+use scenarios::format::{Alone, Override, parse};
 use service::config::ConfigError;
 
 use crate::{
@@ -71,9 +71,11 @@ async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     for finding in &deployed.findings {
         printer::notice(&format!("warning: {finding}"));
     }
-    overrides.extend(deployed.settings(&Stack::default()));
-    let scenario = parse("serve.toml", SCENARIO, &overrides, &Alone)
-        .map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    let parsed = |overrides: &[Override]| {
+        parse("serve.toml", SCENARIO, overrides, &Alone).map_err(|problems| anyhow::anyhow!("{problems}"))
+    };
+    overrides.extend(deployed.settings(&parsed(&overrides)?));
+    let scenario = parsed(&overrides)?;
     let env: BTreeMap<String, String> = args.env.iter().cloned().collect();
     let config = environment::effective(&scenario.stack, &env)?;
     let seed = Seed(scenario.seed);

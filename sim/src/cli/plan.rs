@@ -421,7 +421,7 @@ fn play(
     let mut scenario = parsed(&overrides)?;
     let deployed = deployed(args.via, &scenario.stack);
     if let Some(deployed) = &deployed {
-        overrides.extend(deployed.settings(&scenario.stack));
+        overrides.extend(deployed.settings(&scenario));
         scenario = parsed(&overrides)?;
     }
     let virtual_store = args.store.as_deref().and_then(virtual_store);
@@ -438,11 +438,13 @@ fn play(
     playable::check(&scenario, clock, forgets.as_deref(), service)
         .map_err(|problems| vec![problems.to_string()])?;
     let error = |message: String| vec![format!("error: {}: {message}", scenario.name)];
-    let mut env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
+    let env = environment::overrides(&scenario.stack, &args.env).map_err(error)?;
+    // The functions have them from the template; whoever asks them and judges them must know them, too.
+    let mut known = env.clone();
     if let Some(symbols) = deployed.and_then(|deployed| deployed.variable(SYMBOLS).map(ToOwned::to_owned)) {
-        env.entry(SYMBOLS.to_owned()).or_insert(symbols);
+        known.entry(SYMBOLS.to_owned()).or_insert(symbols);
     }
-    let config = effective(&scenario.stack, &env).map_err(|problem| error(problem.to_string()))?;
+    let config = effective(&scenario.stack, &known).map_err(|problem| error(problem.to_string()))?;
     let setting = args
         .sabotage
         .and_then(|sabotage| sabotage.setting(scenario.stack.cache_ttl));
@@ -485,7 +487,7 @@ fn play(
     })
 }
 
-/// The variable that no scenario sets, and that says which coins there are.
+/// Which coins there are; no scenario says so.
 const SYMBOLS: &str = "SUPPORTED_SYMBOLS";
 
 /// What is deployed for a stack, with --via lambda. What keeps it from being deployed is told when it is to be.
@@ -687,7 +689,7 @@ mod tests {
         let real = |words: &[&str]| refusal(&[&["steady", "--clock", "real"], words].concat());
         insta::assert_snapshot!(real(&["--store", "dynamo"]), @"error: there is no store `dynamo`: it is memory, embedded, dynamodb-local or a URL");
         insta::assert_snapshot!(real(&["--store", "ftp://127.0.0.1"]), @"error: `ftp://127.0.0.1` is no endpoint of a DynamoDB: it must be like http://127.0.0.1:8000 or https://dynamodb.eu-central-1.amazonaws.com");
-        insta::assert_snapshot!(real(&["--store", "http://127.0.0.1:99999"]), @"error: `http://127.0.0.1:99999` is no endpoint of a DynamoDB: its port is none: 1 to 65535");
+        insta::assert_snapshot!(real(&["--store", "http://127.0.0.1:99999"]), @"error: `http://127.0.0.1:99999` is no endpoint of a DynamoDB: its port is not one of 1 to 65535");
         insta::assert_snapshot!(real(&["--store", "http://127.0.0.1:8000/shell"]), @"error: `http://127.0.0.1:8000/shell` is no endpoint of a DynamoDB: there must be nothing behind the host and the port");
         insta::assert_snapshot!(real(&["--store", "https://me:it@dynamodb.eu-central-1.amazonaws.com"]), @"error: `https://me:it@dynamodb.eu-central-1.amazonaws.com` is no endpoint of a DynamoDB: credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
         insta::assert_snapshot!(real(&["--store", "https://dynamodb.eu-central-1.amazonaws.com"]), @"error: https://dynamodb.eu-central-1.amazonaws.com is beyond this machine and its private networks, where a DynamoDB costs money; add --real-aws if that is meant");

@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use scenarios::format::{Override, Scenario, model::Stack};
+use scenarios::format::{Override, Scenario};
 
 use crate::{
     package::manifest::{Manifest, ManifestError, Verified},
@@ -149,39 +149,25 @@ impl Deployed {
         Ok(occasions(firings.into_iter(), &scenario.faults, seed, end))
     }
 
-    /// What the API's function is deployed with in the place of settings that the stack has at their defaults: keys of the
-    /// scenario. A value that the service would refuse is left to it.
+    /// What the API's function is deployed with of what a scenario's stack does not say: keys of the scenario. A value that
+    /// the service would refuse is left to it.
     #[must_use]
-    pub fn settings(&self, stack: &Stack) -> Vec<Override> {
-        let default = Stack::default();
-        let all = [
-            (
-                "RATE_LIMIT_PER_MINUTE",
-                "stack.rate_limit",
-                "/min",
-                stack.rate_limit == default.rate_limit,
-            ),
-            (
-                "CACHE_TTL_SECONDS",
-                "stack.cache_ttl",
-                "s",
-                stack.cache_ttl == default.cache_ttl,
-            ),
-            (
-                "PRICE_RETENTION_SECONDS",
-                "stack.price_retention",
-                "s",
-                stack.price_retention == default.price_retention,
-            ),
-        ];
-        let deployed = |(variable, key, unit, is_default): (&str, &str, &str, bool)| {
+    pub fn settings(&self, scenario: &Scenario) -> Vec<Override> {
+        let deployed = |(variable, key, unit): &(&str, &str, &str)| {
             let value: u32 = self.variable(variable)?.parse().ok()?;
-            is_default.then(|| Override {
-                key: key.to_owned(),
+            (value > 0 && !scenario.says("stack", key)).then(|| Override {
+                key: format!("stack.{key}"),
                 value: format!("{value}{unit}"),
             })
         };
-        all.into_iter().filter_map(deployed).collect()
+        [
+            ("RATE_LIMIT_PER_MINUTE", "rate_limit", "/min"),
+            ("CACHE_TTL_SECONDS", "cache_ttl", "s"),
+            ("PRICE_RETENTION_SECONDS", "price_retention", "s"),
+        ]
+        .iter()
+        .filter_map(deployed)
+        .collect()
     }
 
     /// A variable of the API's function, unless it is empty, which is the same as none to the service.
@@ -211,12 +197,9 @@ fn dist_of(package: &Path) -> PathBuf {
     dist.unwrap_or(Path::new(".")).to_owned()
 }
 
-/// The variable that says how much is logged.
-const LOG_LEVEL: &str = "LOG_LEVEL";
-
 /// The variables of a function: what the template says, and over it what the scenario says. What the template does not have is
 /// set only where the scenario differs from every default, or where it is the harness's own: so a variable that the template
-/// lacks is missed. How much is logged no scenario says, so there a default gives way to the template.
+/// lacks is missed.
 #[must_use]
 pub fn variables(
     template: &BTreeMap<String, String>,
@@ -226,8 +209,7 @@ pub fn variables(
     let mut all = template.clone();
     for (name, value) in scenario {
         let is_lambdas = name.starts_with("AWS_") && !name.starts_with("AWS_ENDPOINT_URL");
-        let is_default = defaults.get(name) == Some(value);
-        let is_said = !is_default || (template.contains_key(name) && name != LOG_LEVEL);
+        let is_said = template.contains_key(name) || defaults.get(name) != Some(value);
         if is_said && !is_lambdas {
             all.insert(name.clone(), value.clone());
         }
@@ -237,7 +219,7 @@ pub fn variables(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use scenarios::format::{Alone, parse};
 
     use super::*;
 
@@ -246,37 +228,43 @@ mod tests {
         Deployed::modelled(&root, "dev").expect("it can be deployed")
     }
 
+    /// A scenario whose stack says this.
+    fn scenario(stack: &str) -> Scenario {
+        let text = format!(
+            "schema = 1\nname = \"t\"\nabout = \"t\"\nduration = \"1h\"\n[stack]\n{stack}\n\
+             [[journey]]\nname = \"one\"\nget = [\"/health\"]\n[[load]]\nname = \"all\"\nrate = \"1/s\"\n"
+        );
+        parse("t.toml", &text, &[], &Alone).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
     #[test]
-    fn what_is_deployed_takes_the_place_of_defaults_and_of_nothing_else() {
+    fn what_is_deployed_is_played_where_the_scenario_says_nothing() {
         let mut deployed = deployed();
-        let shown = |deployed: &Deployed, stack: &Stack| -> Vec<String> {
-            let settings = deployed.settings(stack);
+        let shown = |deployed: &Deployed, stack: &str| -> Vec<String> {
+            let settings = deployed.settings(&scenario(stack));
             settings
                 .iter()
                 .map(|setting| format!("{}={}", setting.key, setting.value))
                 .collect()
         };
-        let default = Stack::default();
         assert_eq!(
-            shown(&deployed, &default),
+            shown(&deployed, ""),
             ["stack.rate_limit=100/min", "stack.cache_ttl=300s"]
         );
         for function in deployed.deployment.functions.values_mut() {
-            function
-                .environment
-                .insert("RATE_LIMIT_PER_MINUTE".to_owned(), "7".to_owned());
-            // The service will say what is wrong with it.
-            function
-                .environment
-                .insert("CACHE_TTL_SECONDS".to_owned(), "soon".to_owned());
+            let mut set =
+                |name: &str, value: &str| function.environment.insert(name.to_owned(), value.to_owned());
+            set("RATE_LIMIT_PER_MINUTE", "7");
+            // The service will say what is wrong with these.
+            set("CACHE_TTL_SECONDS", "soon");
+            set("PRICE_RETENTION_SECONDS", "0");
         }
-        assert_eq!(shown(&deployed, &default), ["stack.rate_limit=7/min"]);
-        let said = Stack {
-            rate_limit: 60,
-            cache_ttl: Duration::from_secs(60),
-            ..Stack::default()
-        };
-        assert!(shown(&deployed, &said).is_empty(), "the scenario says so itself");
+        assert_eq!(shown(&deployed, ""), ["stack.rate_limit=7/min"]);
+        assert_eq!(
+            shown(&deployed, "rate_limit = \"100/min\""),
+            Vec::<String>::new(),
+            "a default that is said is said"
+        );
         assert_eq!(deployed.variable("SUPPORTED_SYMBOLS"), None, "it is empty");
         assert_eq!(deployed.variable("ENVIRONMENT"), Some("dev"));
     }
@@ -293,7 +281,6 @@ mod tests {
             ("ONLY", "1"),
         ]);
         let defaults = map(&[
-            ("LOG_LEVEL", "INFO"),
             ("RATE_LIMIT_PER_MINUTE", "100"),
             ("PRICE_RETENTION_SECONDS", "3600"),
             ("CACHE_TTL_SECONDS", "300"),
@@ -313,5 +300,8 @@ mod tests {
             ("RATE_LIMIT_PER_MINUTE", "60"),
         ]);
         assert_eq!(variables(&template, &scenario, &defaults), expected);
+        scenario.insert("LOG_LEVEL".to_owned(), "INFO".to_owned());
+        let asked = variables(&template, &scenario, &defaults);
+        assert_eq!(asked["LOG_LEVEL"], "INFO", "by --env");
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn of(evidence: &Evidence<'_>) -> Vec<String> {
     }
     for (service, (count, told)) in &recording.lambda.failed {
         notes.push(format!(
-            "{count} invocations of the function of `{service}` failed, the first with {told}"
+            "{count} of the invocations of the `{service}` function failed, the first with {told}"
         ));
     }
     let all = recording.store.sum(0..u32::MAX);

@@ -871,6 +871,12 @@ fn invocations_are_counted_where_there_are_functions() {
         "{:?}",
         verdict.notes
     );
+    let failed = "1 of the invocations of the `api` function failed, the first with too late";
+    assert!(
+        verdict.notes.iter().any(|note| note == failed),
+        "{:?}",
+        verdict.notes
+    );
 }
 
 #[test]

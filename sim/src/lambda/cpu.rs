@@ -50,16 +50,18 @@ impl CpuLimit {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        let group = Self(parent.folder.join(name));
-        let made = fs::create_dir(&group.0).and_then(|()| match parent.version {
+        let folder = parent.folder.join(name);
+        let refused = |error| format!("cannot make a control group: {error}");
+        // One that is there is somebody else's, and must not be dropped as ours.
+        fs::create_dir(&folder).map_err(refused)?;
+        let group = Self(folder);
+        let limited = match parent.version {
             CgroupVersion::One => fs::write(group.0.join("cpu.cfs_period_us"), PERIOD_US.to_string())
                 .and_then(|()| fs::write(group.0.join("cpu.cfs_quota_us"), quota.to_string())),
             CgroupVersion::Two => fs::write(group.0.join("cpu.max"), format!("{quota} {PERIOD_US}")),
-        });
-        match made {
-            Ok(()) => Ok(group),
-            Err(error) => Err(format!("cannot make a control group: {error}")),
-        }
+        };
+        limited.map_err(refused)?;
+        Ok(group)
     }
 
     /// Puts a process under the limit, with all that it will start.

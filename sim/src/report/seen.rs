@@ -11,12 +11,6 @@ pub(super) fn seen(verdict: &Verdict, style: Style) -> String {
             .get(name)
             .map(|measured| measured.unit.show(measured.value))
     };
-    let is_above_zero = |name: &str| {
-        verdict
-            .metrics
-            .get(name)
-            .is_some_and(|measured| measured.value > 0.0)
-    };
     let shown = |name: &str| metric(name).unwrap_or_else(|| "–".to_owned());
     let claims = &verdict.claims;
     let upstream = [
@@ -28,8 +22,9 @@ pub(super) fn seen(verdict: &Verdict, style: Style) -> String {
     if let Some(honest) = metric("limit.retry_after_honest") {
         rejected = format!("{rejected}; Retry-After true for {honest}");
     }
-    if let Some(refused) = metric("gateway.refused").filter(|_| is_above_zero("gateway.refused")) {
-        rejected = format!("{rejected}; by the gateway {refused}");
+    let by_gateway = verdict.metrics.get("gateway.refused");
+    if let Some(refused) = by_gateway.filter(|refused| refused.value > 0.0) {
+        rejected = format!("{rejected}; by the gateway {}", refused.unit.show(refused.value));
     }
     let delays = match metric("retry.delay.p50") {
         None => "no retries".to_owned(),

@@ -1,7 +1,7 @@
 //! The same requests to the service directly, and through the template's gateway and Lambda: what differs, and why it may.
 //!
 //! Each test plays one script of requests twice, in two worlds of the same seed, and tells what the answers differ by. What
-//! it does not tell (bodies, validators, ages, limits) is the same to the byte. The service's own tests say what that is.
+//! it does not tell (bodies, validators, ages, limits) is the same. The service's own tests say what that is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -29,7 +29,6 @@ pub fn of_stack(stack: &Stack) -> BTreeMap<String, String> {
     let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
     set("DYNAMODB_TABLE_NAME", TABLE.to_owned());
     set("ENVIRONMENT", stack.environment.to_string());
-    set("LOG_LEVEL", "INFO".to_owned());
     set("RATE_LIMIT_PER_MINUTE", stack.rate_limit.to_string());
     set("CACHE_TTL_SECONDS", seconds(stack.cache_ttl));
     set("PRICE_RETENTION_SECONDS", seconds(stack.price_retention));

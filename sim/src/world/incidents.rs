@@ -38,16 +38,20 @@ impl Backed<'_> {
     async fn halt(&mut self) -> Result<(), WorldError> {
         match self {
             Self::Mortal(backing) => backing.halt().await,
-            Self::Lasting(_) => Ok(()),
+            Self::Lasting(_) => Err(unexpected()),
         }
     }
 
     async fn resume(&mut self) -> Result<(), WorldError> {
         match self {
             Self::Mortal(backing) => backing.resume().await,
-            Self::Lasting(_) => Ok(()),
+            Self::Lasting(_) => Err(unexpected()),
         }
     }
+}
+
+fn unexpected() -> WorldError {
+    WorldError::Internal("something kills a store that nothing was to kill".to_owned())
 }
 
 impl Victims<'_> {

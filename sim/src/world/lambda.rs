@@ -57,7 +57,7 @@ pub struct FrontSpec<'a> {
     pub unseen: &'a Unseen,
     /// What faults make invocations go through.
     pub ordeals: Ordeals,
-    /// Who hears each line of the functions' logs.
+    /// Who hears each line of the functions' logs: theirs, and Lambda's about them.
     pub logs: &'a Tell,
 }
 

@@ -164,7 +164,10 @@ impl WorldError {
 
 impl From<BackendError> for WorldError {
     fn from(error: BackendError) -> Self {
-        Self::Store(error.to_string())
+        match error {
+            BackendError::Died(death) => Self::Died(death),
+            error => Self::Store(error.to_string()),
+        }
     }
 }
 
@@ -189,7 +192,10 @@ impl Ended {
     pub fn headline(&self) -> String {
         match self {
             Self::Failed(WorldError::Died(death)) => death.headline(),
-            Self::Complete | Self::Interrupted | Self::Failed(_) => self.to_string(),
+            Self::Complete | Self::Interrupted | Self::Failed(_) => {
+                let text = self.to_string();
+                text.lines().next().unwrap_or_default().to_owned()
+            }
         }
     }
 }

@@ -88,7 +88,7 @@ pub struct WorldSpec {
     pub sabotage: FrontSabotage,
     /// Who watches beside the recorder.
     pub witness: Option<Witness>,
-    /// Who hears each line of the functions' logs.
+    /// Who hears each line of the functions' logs: theirs, and Lambda's about them.
     pub logs: Tell,
 }
 

@@ -132,6 +132,10 @@ fn after_ctrl_c_or_when_its_terminal_is_gone_what_was_recorded_is_reported_and_n
         let children = running.children("crypto-watch");
         assert!(children.len() >= 2, "API and load generator: {children:?}");
         running.signal(signal);
+        if signal == Signal::HUP {
+            // From the shell, and from the kernel.
+            running.signal(signal);
+        }
         let Finished { code, stdout, stderr } = running.finish(&folder);
         assert_eq!(code, Some(3), "{signal:?}: {stderr}");
         assert!(stderr.contains("tiny: interrupted"), "{stderr}");

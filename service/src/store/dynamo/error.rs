@@ -57,3 +57,34 @@ pub(super) fn corrupt(operation: &'static str) -> impl Fn(Unreadable) -> StoreEr
         reason: unreadable.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nested(&'static str, Option<Box<Nested>>);
+
+    impl fmt::Display for Nested {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Nested {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|source| source as _)
+        }
+    }
+
+    #[test]
+    fn all_causes_are_told_and_equal_ones_once() {
+        let refused = Nested("connection refused", None);
+        let io = Nested("io error", Some(Box::new(refused)));
+        let again = Nested("io error", Some(Box::new(io)));
+        let all = Nested("dispatch failure", Some(Box::new(again)));
+        assert_eq!(causes(&all), "dispatch failure: io error: connection refused");
+    }
+}

@@ -86,9 +86,9 @@ impl Endpoint {
         // `http` takes a port that is none for no port.
         if uri.authority().is_some_and(|authority| {
             let behind = authority.as_str().rsplit(']').next().unwrap_or_default();
-            behind.contains(':') && authority.port_u16().is_none()
+            behind.contains(':') && matches!(authority.port_u16(), None | Some(0))
         }) {
-            return Err(wrong("its port is none: 1 to 65535"));
+            return Err(wrong("its port is not one of 1 to 65535"));
         }
         let is_public = is_public(host);
         Ok(Self { uri, is_public })

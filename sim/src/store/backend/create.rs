@@ -34,8 +34,8 @@ pub async fn ensure(endpoint: &Endpoint, table: &str, tools: &Tools) -> Result<E
         .await
         .map_err(refused("look at the time to live of"))?;
     let about = &ttl["TimeToLiveDescription"];
-    // To enable what is enabled is an error.
-    if about["TimeToLiveStatus"] == "ENABLED" {
+    // To enable what is enabled, or is about to be, is an error.
+    if about["TimeToLiveStatus"] == "ENABLED" || about["TimeToLiveStatus"] == "ENABLING" {
         return match about["AttributeName"].as_str() {
             None | Some("ttl") => Ok(ensured),
             Some(other) => Err(BackendError::TimeToLive {
@@ -48,9 +48,10 @@ pub async fn ensure(endpoint: &Endpoint, table: &str, tools: &Tools) -> Result<E
         .ask("UpdateTimeToLive", &time_to_live(table))
         .await
         .map_err(refused("set the time to live of"))?;
-    Ok(match ensured {
-        Ensured::Made => Ensured::Made,
-        Ensured::Found | Ensured::Mended => Ensured::Mended,
+    Ok(if ensured == Ensured::Made {
+        Ensured::Made
+    } else {
+        Ensured::Mended
     })
 }
 

@@ -193,7 +193,7 @@ impl Java {
         self.disk == Disk::Yes
     }
 
-    /// Waits until it has ended by itself; for ever while it is halted.
+    /// Waits until it has ended by itself; for ever when it is halted.
     pub(super) async fn ended(&self) -> BackendError {
         match &self.child {
             Some(child) => BackendError::Died(child.death(child.ended().await)),

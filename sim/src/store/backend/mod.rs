@@ -205,7 +205,7 @@ impl Backend {
         }
     }
 
-    /// Waits until a store that is ours has ended by itself; for ever when it does not, or is nobody's we know of.
+    /// Waits until a store that is a process of ours has ended by itself; for ever when it does not, or is none.
     pub async fn ended(&self) -> BackendError {
         match &self.kind {
             Kind::Local(local) => local.ended().await,
