@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug)]
-    struct Nested(&'static str, Option<Box<Nested>>);
+    struct Nested(&'static str, Option<Box<Self>>);
 
     impl fmt::Display for Nested {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
