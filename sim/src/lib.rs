@@ -16,6 +16,7 @@ pub mod latency;
 pub mod loopback;
 pub mod package;
 pub mod ports;
+pub mod reaper;
 pub mod record;
 pub mod report;
 pub mod schedule;

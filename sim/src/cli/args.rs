@@ -70,6 +70,12 @@ pub enum Command {
     },
     /// Tell what this machine can play
     Doctor,
+    /// What `reaper` starts beside a process, and nobody else
+    #[command(hide = true)]
+    Reap {
+        /// The id of that process
+        owner: u32,
+    },
 }
 
 /// The fakes.

@@ -48,6 +48,8 @@ use clap::Parser;
 use args::{Cli, Command, LambdaCommand};
 use exit::Exit;
 
+use crate::reaper;
+
 /// Threads of the harness: the store front and the recorder work beside the embedded store's own thread.
 const WORKERS: usize = 2;
 
@@ -74,6 +76,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
             return exit;
         }
     };
+    reaper::prepare("reap");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -83,6 +86,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
             let exit = runtime.block_on(dispatch(cli.command, &program));
             // A virtual run that works without end keeps its thread, and must not keep the process.
             runtime.shutdown_timeout(LEAVE_WITHIN);
+            reaper::dismiss();
             exit
         }
         Err(error) => {
@@ -107,5 +111,11 @@ async fn dispatch(command: Command, program: &str) -> Exit {
         Command::Package { out } => package::package(out.as_deref()).await,
         Command::Schema { of } => schema::print(of),
         Command::Doctor => doctor::doctor().await,
+        Command::Reap { owner } => {
+            if let Some(told) = reaper::reap(owner, std::io::stdin().lock()).await {
+                printer::notice(&told);
+            }
+            Exit::Held
+        }
     }
 }

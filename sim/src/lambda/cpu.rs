@@ -12,6 +12,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
 
 /// The memory that buys one processor, MB.
 const MB_PER_PROCESSOR: f64 = 1769.0;
@@ -23,6 +24,9 @@ const PERIOD_US: u64 = 20_000;
 const PREFIX: &str = "crypto-watch-";
 /// Where control groups are.
 const ROOT: &str = "/sys/fs/cgroup";
+
+/// How often it is tried whether a group can be removed: the kernel lets go of a killed process a moment after.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Tells the groups of this process apart.
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -74,10 +78,7 @@ impl CpuLimit {
 
     /// Kills all that is under the limit, whatever became of its group and of its variables.
     pub fn kill(&self) {
-        let list = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
-        for id in list.lines().filter_map(|id| Pid::from_raw(id.parse().ok()?)) {
-            let _ = kill_process(id, Signal::KILL);
-        }
+        kill_all_of(&self.0);
     }
 }
 
@@ -89,15 +90,51 @@ impl Drop for CpuLimit {
     }
 }
 
+/// Kills what is in a group.
+fn kill_all_of(group: &Path) {
+    let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    for id in list.lines().filter_map(|id| Pid::from_raw(id.parse().ok()?)) {
+        let _ = kill_process(id, Signal::KILL);
+    }
+}
+
+/// Kills what is in the groups of a process that has gone, and removes them; takes no longer than `patience`.
+pub async fn tidy_after(owner: u32, patience: Duration) {
+    let Ok(Parent { folder, .. }) = parent() else {
+        return;
+    };
+    let until = Instant::now() + patience;
+    loop {
+        let groups = groups(&folder).filter(|(_, of)| *of == owner);
+        let left = groups.filter(|(group, _)| {
+            kill_all_of(group);
+            fs::remove_dir(group).is_err()
+        });
+        if left.count() == 0 || Instant::now() > until {
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Our groups, each with the process that made it.
+fn groups(folder: &Path) -> impl Iterator<Item = (PathBuf, u32)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let name = entry.file_name();
+        let owner = name.to_str()?.strip_prefix(PREFIX)?.split('-').next()?.parse();
+        Some((entry.path(), owner.ok()?))
+    })
+}
+
 /// Removes the groups that this process has made and no longer uses, and those of processes that are gone.
 pub async fn tidy() {
     let Ok(Parent { folder, .. }) = parent() else {
         return;
     };
-    // The kernel lets go of a killed process a moment after it was killed.
     let patience = async {
         while remove_unused(&folder) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     let _ = tokio::time::timeout(Duration::from_secs(2), patience).await;
@@ -106,17 +143,10 @@ pub async fn tidy() {
 /// Whether one of this process's is left.
 fn remove_unused(folder: &Path) -> bool {
     let mut is_left = false;
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let owner = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
-        let Some(owner) = owner else {
-            continue;
-        };
+    for (group, owner) in groups(folder) {
         let is_ours = owner == std::process::id();
         if is_ours || !Path::new("/proc").join(owner.to_string()).exists() {
-            is_left |= fs::remove_dir(entry.path()).is_err() && is_ours;
+            is_left |= fs::remove_dir(group).is_err() && is_ours;
         }
     }
     is_left

@@ -17,6 +17,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::reaper::{Thing, Watched};
+
 /// Hears each line that a process writes, to standard output or to standard error.
 pub type OnLine = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -34,6 +36,7 @@ pub struct Process {
     supervisor: JoinHandle<()>,
     /// A variable that only this process and its descendants have.
     mark: String,
+    _marked: Watched,
 }
 
 /// How a process ended, as AWS words it.
@@ -87,6 +90,7 @@ impl Process {
             .and_then(|id| i32::try_from(id).ok())
             .and_then(Pid::from_raw);
         let group = id.ok_or_else(|| io::Error::other("it ended before it had begun"))?;
+        let watched = Watched::new(Thing::Group(group.as_raw_nonzero().get()));
         let mut readers = Vec::new();
         if let Some(pipe) = child.stdout.take() {
             readers.push(tokio::spawn(read_lines(pipe, Arc::clone(&on_line))));
@@ -96,12 +100,13 @@ impl Process {
         }
         let kill = Arc::new(Notify::new());
         let (tell, ended) = watch::channel(None);
-        let supervisor = tokio::spawn(supervise(child, group, readers, Arc::clone(&kill), tell));
+        let supervisor = tokio::spawn(supervise(child, group, watched, readers, Arc::clone(&kill), tell));
         Ok(Self {
             group,
             ended,
             kill,
             supervisor,
+            _marked: Watched::new(Thing::Marked(mark.clone())),
             mark,
         })
     }
@@ -177,6 +182,7 @@ impl Drop for Process {
 async fn supervise(
     mut child: tokio::process::Child,
     group: Pid,
+    watched: Watched,
     readers: Vec<JoinHandle<()>>,
     kill: Arc<Notify>,
     tell: watch::Sender<Option<ExitStatus>>,
@@ -191,6 +197,7 @@ async fn supervise(
     };
     // A group whose leader has been waited for can still have members; when it has none this does nothing.
     let _ = kill_process_group(group, Signal::KILL);
+    drop(watched);
     for reader in readers {
         // Whoever left the group may hold a pipe open; it is killed later, and its lines are nobody's.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), reader).await;
@@ -250,7 +257,7 @@ fn memory(id: i32, name: &str) -> u64 {
 }
 
 /// Who left the group (`setsid`) still has the variables that it was born with.
-fn kill_those_marked(mark: &str) {
+pub(crate) fn kill_those_marked(mark: &str) {
     for (id, folder) in processes() {
         let variables = fs::read(folder.join("environ")).unwrap_or_default();
         let is_ours = variables

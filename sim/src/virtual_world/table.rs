@@ -16,6 +16,7 @@ use crate::{
     clock::RunClock,
     incidents,
     latency::Modelled,
+    reaper::TemporaryFolder,
     record::{Recorder, event::Event},
     seed::Seed,
     store::{
@@ -40,7 +41,7 @@ pub(super) struct Table {
     /// Whether what is done is told.
     is_told: Arc<AtomicBool>,
     /// Where it is on disk; gone with the last of these.
-    _folder: Option<Arc<tempfile::TempDir>>,
+    _folder: Option<Arc<TemporaryFolder>>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,7 +83,9 @@ impl Table {
             }
             StoreKind::Embedded => {
                 if incidents::kill_the_store(&scenario.faults) {
-                    folder = Some(Arc::new(tempfile::tempdir().map_err(|error| unusable(&error))?));
+                    folder = Some(Arc::new(
+                        TemporaryFolder::new().map_err(|error| unusable(&error))?,
+                    ));
                 }
                 let path: Option<PathBuf> = folder.as_ref().map(|folder| folder.path().join("table.db"));
                 let conditions = Conditions { faults, midway, path };

@@ -1,9 +1,8 @@
 //! Child processes: started with an exact environment, watched, and never left behind.
 //!
 //! Each child is its own process group, so that a terminal's Ctrl-C reaches only the harness, which then stops
-//! them in order. A child that is not stopped is killed when its handle is dropped. (A harness that is itself
-//! killed with SIGKILL cannot clean up: load generators end because their standard input closes, an API process
-//! stays until it is stopped by hand.)
+//! them in order. A child that is not stopped is killed when its handle is dropped; when the harness itself is killed, by
+//! the [reaper](crate::reaper).
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,6 +19,8 @@ use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
 };
+
+use crate::reaper::{Thing, Watched};
 
 /// How many of a child's last lines are kept to explain its death.
 const KEPT_LINES: usize = 20;
@@ -145,6 +146,7 @@ impl Child {
             .spawn()
             .map_err(refused)?;
         let pid = process.id().unwrap_or_default();
+        let watched = Watched::new(Thing::Group(i32::try_from(pid).unwrap_or_default()));
         let mut stdin = process.stdin.take();
         if let (Some(pipe), Some(text)) = (&mut stdin, &spec.stdin) {
             // A child that has already gone closes the pipe; its end is told by `ended`.
@@ -162,7 +164,7 @@ impl Child {
         let kill = Arc::new(Notify::new());
         let (tell, ended) = watch::channel(None);
         let readers = stdout.into_iter().chain(stderr).collect();
-        let supervisor = tokio::spawn(supervise(process, readers, Arc::clone(&kill), tell));
+        let supervisor = tokio::spawn(supervise(process, watched, readers, Arc::clone(&kill), tell));
         Ok(Self {
             name: spec.name,
             pid,
@@ -269,6 +271,7 @@ pub enum Killed {
 /// Owns the process until it has ended; its end is told after its last line has been read.
 async fn supervise(
     mut process: tokio::process::Child,
+    watched: Watched,
     readers: Vec<JoinHandle<()>>,
     kill: Arc<Notify>,
     tell: watch::Sender<Option<ExitStatus>>,
@@ -281,6 +284,7 @@ async fn supervise(
             process.wait().await
         }
     };
+    drop(watched);
     for reader in readers {
         let _ = reader.await;
     }

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, sync::Arc};
 
 use service::rng::{Rng, SystemRng};
-use tempfile::TempDir;
 
 use crate::{
     clock::RunClock,
@@ -17,6 +16,7 @@ use crate::{
         pool::{Happened, Hear, Lambda},
         scaling::Account,
     },
+    reaper::TemporaryFolder,
     record::Recorder,
     store::backend::Tell,
     world::{
@@ -35,7 +35,7 @@ pub struct Front {
     lambda: Lambda,
     monitor: Monitor,
     /// Held for as long as the functions run from it.
-    _packages: TempDir,
+    _packages: TemporaryFolder,
 }
 
 /// What the parts of a front are made of.
@@ -69,7 +69,7 @@ impl Front {
     pub async fn start(spec: FrontSpec<'_>) -> Result<Self, WorldError> {
         let deployment = &spec.deployed.deployment;
         let packages =
-            tempfile::tempdir().map_err(|error| WorldError::lambda("no temporary folder", &error))?;
+            TemporaryFolder::new().map_err(|error| WorldError::lambda("no temporary folder", &error))?;
         let mut functions = Vec::new();
         let services = spec.deployed.services();
         for ((id, deployed), service) in deployment.functions.iter().zip(&services) {

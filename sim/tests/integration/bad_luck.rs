@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
 
 use rustix::process::{Signal, kill_process};
 
-use crate::harness::{Finished, Folder, Running, is_running, pid_of, scenario};
+use crate::harness::{Finished, Folder, Running, becomes, is_at_work, is_running, pid_of, scenario};
 
 /// Copies only `crypto-watch-sim` into a folder, without the binaries that it needs beside it.
 pub(crate) fn copy_alone(folder: &Folder) -> std::path::PathBuf {
@@ -142,6 +142,34 @@ fn after_ctrl_c_or_when_its_terminal_is_gone_what_was_recorded_is_reported_and_n
         assert_broken_off(&folder, &stdout);
         assert!(children.iter().all(|pid| !is_running(*pid)), "no process is left");
     }
+}
+
+#[tokio::test]
+async fn when_it_is_killed_itself_no_process_and_no_folder_is_left_and_that_is_told() {
+    let folder = Folder::new();
+    // A store that will be killed has its data in a folder.
+    let gone = "[[fault]]\nname = \"gone\"\ntarget = \"store\"\nat = \"25m\"\nfor = \"1m\"\nkind = \"restart\"\nmay_miss = true";
+    folder.scenario("tiny.toml", &scenario("30m", gone));
+    let running = Running::start(&folder, &["tiny.toml", "--compress", "1"]);
+    let mut children = Vec::new();
+    // API, load generator and reaper.
+    becomes(|| {
+        children = running.children("crypto-watch");
+        children.len() == 3
+    })
+    .await;
+    let temporary = || fs::read_dir(folder.temporary()).expect("it is there").count();
+    assert_eq!(temporary(), 1);
+    running.signal(Signal::KILL);
+    // The reaper holds standard error open until it has done its work.
+    let Finished { code, stderr, .. } = running.finish(&folder);
+    assert_eq!(code, None, "{stderr}");
+    assert!(
+        stderr.contains(" did not end in order; what it left has been ended:\n  processes "),
+        "{stderr}"
+    );
+    becomes(|| !children.iter().any(|id| is_at_work(*id))).await;
+    assert_eq!(temporary(), 0, "no folder is left: {stderr}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Output, Stdio},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -24,13 +25,20 @@ pub(crate) struct Finished {
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        Self {
+        let folder = Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
-        }
+        };
+        fs::create_dir(folder.temporary()).expect("it is empty");
+        folder
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where what is run here puts temporary things; none is left when it has ended.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.path().join("tmp")
     }
 
     pub(crate) fn out(&self) -> PathBuf {
@@ -49,7 +57,11 @@ impl Folder {
 
     pub(crate) fn command_of(&self, program: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command.args(args).current_dir(self.path()).stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env("TMPDIR", self.temporary())
+            .stdin(Stdio::null());
         command
     }
 
@@ -189,6 +201,24 @@ pub(crate) fn pid_of(id: u32) -> Pid {
 
 pub(crate) fn is_running(id: u32) -> bool {
     test_kill_process(pid_of(id)).is_ok()
+}
+
+/// Whether a process that has lost its parent does anything. Whoever has it now need not have asked how it ended.
+pub(crate) fn is_at_work(id: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, state)| !state.starts_with('Z'))
+}
+
+/// Waits until something is so.
+pub(crate) async fn becomes(mut is_so: impl FnMut() -> bool) {
+    let so = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), so).await;
+    waited.expect("it becomes so");
 }
 
 /// A scenario that lasts for `wall` on the wall clock; `more` comes at its end.

@@ -22,6 +22,7 @@ use super::{
     ready::{READY_WITHIN, ready},
     tools::Tools,
 };
+use crate::reaper::{Thing, Watched};
 
 /// Its image on Docker Hub.
 const IMAGE: &str = "amazon/dynamodb-local";
@@ -275,11 +276,16 @@ fn failed(action: &'static str) -> impl Fn(TestcontainersError) -> BackendError 
 struct Removal {
     name: String,
     armed: bool,
+    _watched: Watched,
 }
 
 impl Removal {
     fn armed(name: String) -> Self {
-        Self { name, armed: true }
+        Self {
+            _watched: Watched::new(Thing::Container(name.clone())),
+            name,
+            armed: true,
+        }
     }
 
     fn disarm(mut self) {
@@ -316,7 +322,11 @@ impl Drop for Removal {
     }
 }
 
-async fn remove(name: &str) -> Result<(), String> {
+/// Removes a container, if there is one of this name.
+///
+/// # Errors
+/// What Docker says.
+pub async fn remove(name: &str) -> Result<(), String> {
     let removing = async {
         // Connections of its own: those of the shared client live on another runtime.
         let docker = Docker::connect_with_defaults().map_err(|error| error.to_string())?;

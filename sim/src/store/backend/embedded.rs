@@ -7,10 +7,9 @@ use std::{
 
 use dynoxide::Database;
 use rustix::net::Shutdown;
-use tempfile::TempDir;
 
 use super::{BackendError, Disk, StoreAbout};
-use crate::{ports, store::embedded::EmbeddedStore};
+use crate::{ports, reaper::TemporaryFolder, store::embedded::EmbeddedStore};
 
 /// Connections that may wait to be accepted.
 const QUEUE: i32 = 1024;
@@ -41,7 +40,7 @@ pub(super) struct Embedded {
 struct OnDisk {
     /// A second handle of the port, so that nobody else gets it.
     port: TcpListener,
-    folder: TempDir,
+    folder: TemporaryFolder,
 }
 
 impl OnDisk {

@@ -13,7 +13,6 @@ use std::{
 };
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{
@@ -24,7 +23,10 @@ use super::{
     ready::{READY_WITHIN, ready},
     tools::Tools,
 };
-use crate::world::children::{Child, ChildSpec, Keep};
+use crate::{
+    reaper::TemporaryFolder,
+    world::children::{Child, ChildSpec, Keep},
+};
 
 /// The oldest Java that runs it.
 const OLDEST_JAVA: u32 = 17;
@@ -122,7 +124,7 @@ pub(super) struct Java {
     child: Option<Child>,
     version: Option<String>,
     /// Its data, and what Java unpacks; last, so that it goes when nobody uses it any more.
-    folder: TempDir,
+    folder: TemporaryFolder,
 }
 
 /// What became of a start.

@@ -36,6 +36,7 @@ use std::fmt;
 pub use self::{
     choice::{Choice, Endpoint, Way},
     client::AskError,
+    container::remove as remove_container,
     create::{Ensured, ensure},
     error::BackendError,
     tools::{Tell, Tools},
@@ -43,6 +44,7 @@ pub use self::{
 };
 use self::{embedded::Embedded, local::Local, remote::Remote};
 use super::{signing::Signer, table};
+use crate::reaper::TemporaryFolder;
 
 /// The table of a store that is ours alone.
 pub const TABLE: &str = "crypto-watch";
@@ -257,14 +259,11 @@ impl Backend {
 }
 
 /// A folder that is gone when it is dropped.
-fn temporary_folder() -> Result<tempfile::TempDir, BackendError> {
-    tempfile::Builder::new()
-        .prefix("crypto-watch-store-")
-        .tempdir()
-        .map_err(|source| BackendError::Io {
-            action: "make a temporary folder for the store's data".to_owned(),
-            source,
-        })
+fn temporary_folder() -> Result<TemporaryFolder, BackendError> {
+    TemporaryFolder::new().map_err(|source| BackendError::Io {
+        action: "make a temporary folder for the store's data".to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

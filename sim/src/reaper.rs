@@ -1,0 +1,283 @@
+//! What must not outlive the harness, however the harness ends.
+//!
+//! A harness that ends in order stops its processes and removes its folders and containers itself. One that is killed
+//! (SIGKILL, or by a system that is out of memory) cannot. So a second process of the same program, the *reaper*, is told
+//! of each of these things when it begins and when it ends. It listens on a pipe whose other end only the harness has: the
+//! operating system closes that end however the harness ends, and the reaper then ends what is left, and itself.
+//!
+//! Linux can kill a child with its parent (`PR_SET_PDEATHSIG`), but takes that from code between fork and exec only, which
+//! is unsafe in Rust, and a folder or a container is nobody's child.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, BufRead, Write},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::{
+    lambda::{cpu, process::kill_those_marked},
+    store::backend::remove_container,
+};
+
+/// How long processes may take to be gone once they have been killed.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether they are.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Something that must not be left behind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    /// A process and all of the group that it leads, by its id.
+    Group(i32),
+    /// Whatever has a variable (`NAME=value`) that no other process has.
+    Marked(String),
+    /// A folder with all that is in it.
+    Folder(PathBuf),
+    /// A container, by its name.
+    Container(String),
+}
+
+/// A line of the pipe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Begun(Thing),
+    Ended(Thing),
+}
+
+/// The reaper of this process.
+static REAPER: Mutex<Reaper> = Mutex::new(Reaper::None);
+
+#[derive(Debug)]
+enum Reaper {
+    /// There is none, and there will be none: this is no harness.
+    None,
+    /// This program becomes one as soon as there is something to tell it.
+    Ready(PathBuf, &'static str),
+    Running(Child),
+}
+
+impl Reaper {
+    /// Tells it, if there is one. One that was killed itself hears nothing.
+    fn tell(&mut self, word: &Word) {
+        if let Self::Ready(program, command) = self {
+            match start(program, command) {
+                Ok(child) => *self = Self::Running(child),
+                Err(error) => {
+                    crate::cli::printer::notice(&format!(
+                        "warning: nothing will clean up if this process is killed: cannot start {}: {error}",
+                        program.display()
+                    ));
+                    *self = Self::None;
+                }
+            }
+        }
+        let Self::Running(Child {
+            stdin: Some(pipe), ..
+        }) = self
+        else {
+            return;
+        };
+        if let Ok(mut line) = serde_json::to_vec(word) {
+            line.push(b'\n');
+            let _ = pipe.write_all(&line);
+        }
+    }
+}
+
+/// In a process group of its own: what a terminal sends to the harness must not end it.
+fn start(program: &Path, command: &str) -> io::Result<Child> {
+    Command::new(program)
+        .args([command, &std::process::id().to_string()])
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .process_group(0)
+        .spawn()
+}
+
+fn reaper() -> std::sync::MutexGuard<'static, Reaper> {
+    REAPER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets this program be the reaper of this process from now on: `command` is the one whose work is [`reap`].
+pub fn prepare(command: &'static str) {
+    if let Ok(program) = std::env::current_exe() {
+        *reaper() = Reaper::Ready(program, command);
+    }
+}
+
+/// Lets it go, and waits until it has ended: what ended in order left it nothing to do.
+pub fn dismiss() {
+    let last = std::mem::replace(&mut *reaper(), Reaper::None);
+    if let Reaper::Running(mut child) = last {
+        drop(child.stdin.take());
+        let _ = child.wait();
+    }
+}
+
+/// The reaper knows of it for as long as this is held.
+#[derive(Debug)]
+#[must_use = "the reaper forgets what is dropped"]
+pub struct Watched(Thing);
+
+impl Watched {
+    /// Has the reaper know of something.
+    pub fn new(thing: Thing) -> Self {
+        reaper().tell(&Word::Begun(thing.clone()));
+        Self(thing)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        reaper().tell(&Word::Ended(self.0.clone()));
+    }
+}
+
+/// A temporary folder that is gone when it is dropped, or when the harness is.
+#[derive(Debug)]
+pub struct TemporaryFolder {
+    // Removed before the reaper forgets it.
+    folder: TempDir,
+    _watched: Watched,
+}
+
+impl TemporaryFolder {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn new() -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("crypto-watch-").tempdir()?;
+        let _watched = Watched::new(Thing::Folder(folder.path().to_owned()));
+        Ok(Self { folder, _watched })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// What was begun and not ended when the words end.
+fn left(words: impl BufRead) -> BTreeSet<Thing> {
+    let mut left = BTreeSet::new();
+    for line in words.lines().map_while(Result::ok) {
+        match serde_json::from_str(&line) {
+            Ok(Word::Begun(thing)) => {
+                left.insert(thing);
+            }
+            Ok(Word::Ended(thing)) => {
+                left.remove(&thing);
+            }
+            // Half a line: whoever wrote it was killed.
+            Err(_) => {}
+        }
+    }
+    left
+}
+
+/// The work of the reaper of the process `owner`: hears `words` to their end, then ends what is left. Says what that was.
+pub async fn reap(owner: u32, words: impl BufRead) -> Option<String> {
+    let left = left(words);
+    let mut ended: Vec<String> = Vec::new();
+    let mut groups = Vec::new();
+    // Whoever still writes into a folder keeps it from being removed: processes first.
+    for thing in &left {
+        match thing {
+            Thing::Group(id) => groups.extend(Pid::from_raw(*id)),
+            Thing::Marked(mark) => kill_those_marked(mark),
+            Thing::Folder(_) | Thing::Container(_) => {}
+        }
+    }
+    for group in &groups {
+        let _ = kill_process_group(*group, Signal::KILL);
+    }
+    if !groups.is_empty() {
+        let ids: Vec<String> = groups.iter().map(|id| id.as_raw_nonzero().to_string()).collect();
+        ended.push(format!("processes {}", ids.join(", ")));
+    }
+    cpu::tidy_after(owner, GONE_WITHIN).await;
+    let until = Instant::now() + GONE_WITHIN;
+    while groups.iter().any(|group| runs(*group)) && Instant::now() < until {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    for thing in &left {
+        match thing {
+            Thing::Folder(folder) => {
+                let outcome = fs::remove_dir_all(folder);
+                ended.push(format!("folder {}{}", folder.display(), not(outcome)));
+            }
+            Thing::Container(name) => {
+                ended.push(format!("container {name}{}", not(remove_container(name).await)));
+            }
+            Thing::Group(_) | Thing::Marked(_) => {}
+        }
+    }
+    (!ended.is_empty()).then(|| {
+        format!(
+            "crypto-watch-sim (process {owner}) did not end in order; what it left has been ended:\n  {}",
+            ended.join("\n  ")
+        )
+    })
+}
+
+/// Whether a process still does something. Whoever has it now need not have asked yet how it ended.
+fn runs(id: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, state)| !state.starts_with('Z'))
+}
+
+/// Why something is still there.
+fn not<E: std::fmt::Display>(outcome: Result<(), E>) -> String {
+    outcome
+        .err()
+        .map_or_else(String::new, |error| format!(" (not: {error})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_and_not_ended_is_left_whatever_the_last_line_is() {
+        let [group, folder] = [Thing::Group(7), Thing::Folder("/a b".into())];
+        let words = [
+            Word::Begun(group.clone()),
+            Word::Begun(folder.clone()),
+            Word::Ended(group),
+            Word::Begun(Thing::Container("c".to_owned())),
+        ];
+        let mut text = String::new();
+        for word in &words {
+            text += &serde_json::to_string(word).expect("JSON");
+            text += "\n";
+        }
+        let cut = &text[..text.len() - 3];
+        assert_eq!(left(cut.as_bytes()), BTreeSet::from([folder.clone()]));
+        assert_eq!(
+            left(text.as_bytes()),
+            BTreeSet::from([folder, Thing::Container("c".to_owned())])
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_left_is_nothing_to_tell() {
+        // No process has this id.
+        assert_eq!(reap(0, &b"\n"[..]).await, None);
+    }
+}
