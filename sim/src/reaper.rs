@@ -3,7 +3,8 @@
 //! A harness that ends in order stops its processes and removes its folders and containers itself. One that is killed
 //! (SIGKILL, or by a system that is out of memory) cannot. So a second process of the same program, the *reaper*, is told
 //! of each of these things when it begins and when it ends. It listens on a pipe whose other end only the harness has: the
-//! operating system closes that end however the harness ends, and the reaper then ends what is left, and itself.
+//! operating system closes that end however the harness ends, and the reaper then ends what is left, and itself. (Nobody
+//! helps where both are killed at once.)
 //!
 //! Linux can kill a child with its parent (`PR_SET_PDEATHSIG`), but takes that from code between fork and exec only, which
 //! is unsafe in Rust, and a folder or a container is nobody's child.
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::{
+    cli::printer,
     lambda::{cpu, process::kill_those_marked},
     store::backend::remove_container,
 };
@@ -61,7 +63,7 @@ static REAPER: Mutex<Reaper> = Mutex::new(Reaper::None);
 
 #[derive(Debug)]
 enum Reaper {
-    /// There is none, and there will be none: this is no harness.
+    /// There is none, and there will be none: this is no harness, it is about to end, or none could be started.
     None,
     /// This program becomes one as soon as there is something to tell it.
     Ready(PathBuf, &'static str),
@@ -69,20 +71,21 @@ enum Reaper {
 }
 
 impl Reaper {
-    /// Tells it, if there is one. One that was killed itself hears nothing.
-    fn tell(&mut self, word: &Word) {
+    fn start(&mut self) {
         if let Self::Ready(program, command) = self {
             match start(program, command) {
                 Ok(child) => *self = Self::Running(child),
                 Err(error) => {
-                    crate::cli::printer::notice(&format!(
-                        "warning: nothing will clean up if this process is killed: cannot start {}: {error}",
-                        program.display()
-                    ));
+                    warn(&format!("cannot start {}: {error}", program.display()));
                     *self = Self::None;
                 }
             }
         }
+    }
+
+    /// Tells it, if there is one. One that was killed itself hears nothing.
+    fn tell(&mut self, word: &Word) {
+        self.start();
         let Self::Running(Child {
             stdin: Some(pipe), ..
         }) = self
@@ -94,6 +97,12 @@ impl Reaper {
             let _ = pipe.write_all(&line);
         }
     }
+}
+
+fn warn(why: &str) {
+    printer::notice(&format!(
+        "warning: nothing will clean up if this process is killed: {why}"
+    ));
 }
 
 /// In a process group of its own: what a terminal sends to the harness must not end it.
@@ -113,9 +122,15 @@ fn reaper() -> std::sync::MutexGuard<'static, Reaper> {
 
 /// Lets this program be the reaper of this process from now on: `command` is the one whose work is [`reap`].
 pub fn prepare(command: &'static str) {
-    if let Ok(program) = std::env::current_exe() {
-        *reaper() = Reaper::Ready(program, command);
+    match std::env::current_exe() {
+        Ok(program) => *reaper() = Reaper::Ready(program, command),
+        Err(error) => warn(&format!("this program cannot be found: {error}")),
     }
+}
+
+/// Starts it if it has not been, so that it is there before what it is to know of.
+pub fn ready() {
+    reaper().start();
 }
 
 /// Lets it go, and waits until it has ended: what ended in order left it nothing to do.
@@ -130,53 +145,81 @@ pub fn dismiss() {
 /// The reaper knows of it for as long as this is held.
 #[derive(Debug)]
 #[must_use = "the reaper forgets what is dropped"]
-pub struct Watched(Thing);
+pub struct Watched {
+    thing: Thing,
+    /// It is still there when this is dropped, and up to the reaper.
+    stays: bool,
+}
 
 impl Watched {
     /// Has the reaper know of something.
     pub fn new(thing: Thing) -> Self {
         reaper().tell(&Word::Begun(thing.clone()));
-        Self(thing)
+        Self { thing, stays: false }
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        reaper().tell(&Word::Ended(self.0.clone()));
+        if !self.stays {
+            reaper().tell(&Word::Ended(self.thing.clone()));
+        }
     }
 }
 
 /// A temporary folder that is gone when it is dropped, or when the harness is.
 #[derive(Debug)]
 pub struct TemporaryFolder {
-    // Removed before the reaper forgets it.
-    folder: TempDir,
-    _watched: Watched,
+    path: PathBuf,
+    /// None when it is dropped.
+    folder: Option<TempDir>,
+    watched: Watched,
 }
 
 impl TemporaryFolder {
-    /// Makes one.
+    /// Makes one where temporary things are.
     ///
     /// # Errors
     /// The operating system refuses.
     pub fn new() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("crypto-watch-").tempdir()?;
-        let _watched = Watched::new(Thing::Folder(folder.path().to_owned()));
-        Ok(Self { folder, _watched })
+        Self::within(&std::env::temp_dir(), "crypto-watch-")
+    }
+
+    /// Makes one within another folder; its name begins with `prefix`.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn within(parent: &Path, prefix: &str) -> io::Result<Self> {
+        ready();
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(parent)?;
+        // The reaper works elsewhere.
+        let path = std::path::absolute(folder.path())?;
+        Ok(Self {
+            watched: Watched::new(Thing::Folder(path.clone())),
+            folder: Some(folder),
+            path,
+        })
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.path
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let outcome = self.folder.take().map_or(Ok(()), TempDir::close);
+        self.watched.stays = outcome.is_err();
     }
 }
 
 /// What was begun and not ended when the words end.
 fn left(words: impl BufRead) -> BTreeSet<Thing> {
     let mut left = BTreeSet::new();
-    for line in words.lines().map_while(Result::ok) {
-        match serde_json::from_str(&line) {
+    for line in words.split(b'\n').map_while(Result::ok) {
+        match serde_json::from_slice(&line) {
             Ok(Word::Begun(thing)) => {
                 left.insert(thing);
             }
@@ -193,16 +236,15 @@ fn left(words: impl BufRead) -> BTreeSet<Thing> {
 /// The work of the reaper of the process `owner`: hears `words` to their end, then ends what is left. Says what that was.
 pub async fn reap(owner: u32, words: impl BufRead) -> Option<String> {
     let left = left(words);
-    let mut ended: Vec<String> = Vec::new();
-    let mut groups = Vec::new();
-    // Whoever still writes into a folder keeps it from being removed: processes first.
+    let (mut groups, mut marks) = (Vec::new(), Vec::new());
     for thing in &left {
         match thing {
             Thing::Group(id) => groups.extend(Pid::from_raw(*id)),
-            Thing::Marked(mark) => kill_those_marked(mark),
+            Thing::Marked(mark) => marks.push(mark.as_str()),
             Thing::Folder(_) | Thing::Container(_) => {}
         }
     }
+    let mut ended: Vec<String> = Vec::new();
     for group in &groups {
         let _ = kill_process_group(*group, Signal::KILL);
     }
@@ -210,6 +252,7 @@ pub async fn reap(owner: u32, words: impl BufRead) -> Option<String> {
         let ids: Vec<String> = groups.iter().map(|id| id.as_raw_nonzero().to_string()).collect();
         ended.push(format!("processes {}", ids.join(", ")));
     }
+    kill_those_marked(&marks);
     cpu::tidy_after(owner, GONE_WITHIN).await;
     let until = Instant::now() + GONE_WITHIN;
     while groups.iter().any(|group| runs(*group)) && Instant::now() < until {
@@ -218,7 +261,7 @@ pub async fn reap(owner: u32, words: impl BufRead) -> Option<String> {
     for thing in &left {
         match thing {
             Thing::Folder(folder) => {
-                let outcome = fs::remove_dir_all(folder);
+                let outcome = remove(folder).await;
                 ended.push(format!("folder {}{}", folder.display(), not(outcome)));
             }
             Thing::Container(name) => {
@@ -233,6 +276,18 @@ pub async fn reap(owner: u32, words: impl BufRead) -> Option<String> {
             ended.join("\n  ")
         )
     })
+}
+
+/// Removes a folder. Whoever is being killed and still writes into it can get in the way for a moment.
+async fn remove(folder: &Path) -> io::Result<()> {
+    let until = Instant::now() + GONE_WITHIN;
+    loop {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(_) if Instant::now() < until => tokio::time::sleep(LOOK_EVERY).await,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Whether a process still does something. Whoever has it now need not have asked yet how it ended.
@@ -276,8 +331,52 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_left_is_nothing_to_tell() {
+    async fn what_is_left_is_ended_and_told_and_nothing_else() {
         // No process has this id.
-        assert_eq!(reap(0, &b"\n"[..]).await, None);
+        const OWNER: u32 = 0;
+        let parent = tempfile::tempdir().expect("a folder");
+        let [left, not_left] = ["left", "not-left"].map(|name| parent.path().join(name));
+        for folder in [&left, &not_left] {
+            fs::create_dir(folder).expect("it is empty");
+            fs::write(folder.join("file"), "").expect("ours");
+        }
+        let mark = format!("MARK={}", parent.path().display());
+        let sleep = |group: i32| {
+            Command::new("sleep")
+                .arg("1000")
+                .env("MARK", parent.path())
+                .process_group(group)
+                .spawn()
+                .expect("it is there")
+        };
+        let (mut leader, mut away) = (sleep(0), sleep(0));
+        let mut words = Vec::new();
+        for word in [
+            Word::Begun(Thing::Folder(not_left.clone())),
+            Word::Begun(Thing::Group(leader.id() as i32)),
+            Word::Begun(Thing::Marked(mark)),
+            Word::Begun(Thing::Folder(left.clone())),
+            Word::Begun(Thing::Folder(parent.path().join("gone"))),
+            Word::Ended(Thing::Folder(not_left.clone())),
+        ] {
+            words.extend(serde_json::to_vec(&word).expect("JSON"));
+            words.push(b'\n');
+        }
+        let told = reap(OWNER, &words[..]).await.expect("something was left");
+        let told = told
+            .replace(&parent.path().display().to_string(), "[parent]")
+            .replace(&leader.id().to_string(), "[leader]");
+        insta::assert_snapshot!(told, @r"
+        crypto-watch-sim (process 0) did not end in order; what it left has been ended:
+          processes [leader]
+          folder [parent]/gone
+          folder [parent]/left
+        ");
+        for child in [&mut leader, &mut away] {
+            let status = child.wait().expect("ours");
+            assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+        }
+        assert!(!left.exists() && not_left.join("file").exists());
+        assert_eq!(reap(OWNER, &b"\n"[..]).await, None);
     }
 }

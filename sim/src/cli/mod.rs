@@ -112,6 +112,8 @@ async fn dispatch(command: Command, program: &str) -> Exit {
         Command::Schema { of } => schema::print(of),
         Command::Doctor => doctor::doctor().await,
         Command::Reap { owner } => {
+            // What is sent to all processes of a session is meant for its owner, whose end it then sees.
+            let _listens = interrupt::listen();
             if let Some(told) = reaper::reap(owner, std::io::stdin().lock()).await {
                 printer::notice(&told);
             }

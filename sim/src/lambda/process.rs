@@ -75,6 +75,7 @@ impl Process {
         mark: String,
         on_line: OnLine,
     ) -> io::Result<Self> {
+        let marked = Watched::new(Thing::Marked(mark.clone()));
         let mut child = Command::new(program)
             .current_dir(folder)
             .env_clear()
@@ -100,13 +101,13 @@ impl Process {
         }
         let kill = Arc::new(Notify::new());
         let (tell, ended) = watch::channel(None);
-        let supervisor = tokio::spawn(supervise(child, group, watched, readers, Arc::clone(&kill), tell));
+        let supervisor = tokio::spawn(supervise(watched, child, group, readers, Arc::clone(&kill), tell));
         Ok(Self {
             group,
             ended,
             kill,
             supervisor,
-            _marked: Watched::new(Thing::Marked(mark.clone())),
+            _marked: marked,
             mark,
         })
     }
@@ -152,7 +153,7 @@ impl Process {
     pub async fn kill(self) -> ExitStatus {
         self.kill.notify_one();
         let status = self.ended().await;
-        kill_those_marked(&self.mark);
+        kill_those_marked(&[&self.mark]);
         status
     }
 
@@ -173,16 +174,16 @@ impl Drop for Process {
         self.supervisor.abort();
         if !self.is_gone() {
             let _ = kill_process_group(self.group, Signal::KILL);
-            kill_those_marked(&self.mark);
+            kill_those_marked(&[&self.mark]);
         }
     }
 }
 
 /// Owns the process until it has ended. What it began in its group ends with it, which also closes the pipes.
 async fn supervise(
+    watched: Watched,
     mut child: tokio::process::Child,
     group: Pid,
-    watched: Watched,
     readers: Vec<JoinHandle<()>>,
     kill: Arc<Notify>,
     tell: watch::Sender<Option<ExitStatus>>,
@@ -256,13 +257,16 @@ fn memory(id: i32, name: &str) -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
-/// Who left the group (`setsid`) still has the variables that it was born with.
-pub(crate) fn kill_those_marked(mark: &str) {
+/// Kills what has one of these variables (`NAME=value`): who left the group (`setsid`) still has those that it was born with.
+pub(crate) fn kill_those_marked(marks: &[&str]) {
+    if marks.is_empty() {
+        return;
+    }
     for (id, folder) in processes() {
         let variables = fs::read(folder.join("environ")).unwrap_or_default();
         let is_ours = variables
             .split(|byte| *byte == 0)
-            .any(|variable| variable == mark.as_bytes());
+            .any(|variable| marks.iter().any(|mark| variable == mark.as_bytes()));
         if let Some(id) = Pid::from_raw(id).filter(|_| is_ours) {
             let _ = kill_process(id, Signal::KILL);
         }

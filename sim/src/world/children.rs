@@ -2,7 +2,7 @@
 //!
 //! Each child is its own process group, so that a terminal's Ctrl-C reaches only the harness, which then stops
 //! them in order. A child that is not stopped is killed when its handle is dropped; when the harness itself is killed, by
-//! the [reaper](crate::reaper).
+//! the [reaper].
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,7 +20,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::reaper::{Thing, Watched};
+use crate::reaper::{self, Thing, Watched};
 
 /// How many of a child's last lines are kept to explain its death.
 const KEPT_LINES: usize = 20;
@@ -130,6 +130,7 @@ impl Child {
             program: spec.program.display().to_string(),
             source,
         };
+        reaper::ready();
         let mut process = Command::new(&spec.program)
             .args(&spec.args)
             .env_clear()
@@ -164,7 +165,7 @@ impl Child {
         let kill = Arc::new(Notify::new());
         let (tell, ended) = watch::channel(None);
         let readers = stdout.into_iter().chain(stderr).collect();
-        let supervisor = tokio::spawn(supervise(process, watched, readers, Arc::clone(&kill), tell));
+        let supervisor = tokio::spawn(supervise(watched, process, readers, Arc::clone(&kill), tell));
         Ok(Self {
             name: spec.name,
             pid,
@@ -270,8 +271,8 @@ pub enum Killed {
 
 /// Owns the process until it has ended; its end is told after its last line has been read.
 async fn supervise(
-    mut process: tokio::process::Child,
     watched: Watched,
+    mut process: tokio::process::Child,
     readers: Vec<JoinHandle<()>>,
     kill: Arc<Notify>,
     tell: watch::Sender<Option<ExitStatus>>,

@@ -83,11 +83,19 @@ impl Folder {
             stdout,
             stderr,
         } = command.output().expect("the program starts");
-        Finished {
+        let finished = Finished {
             code: status.code(),
             stdout: self.told(&stdout),
             stderr: self.told(&stderr),
-        }
+        };
+        self.assert_tidy(&finished.stderr);
+        finished
+    }
+
+    /// Whatever was run here has put away what it made for itself.
+    fn assert_tidy(&self, said: &str) {
+        let left: Vec<_> = fs::read_dir(self.temporary()).expect("it is there").collect();
+        assert!(left.is_empty(), "{left:?} is left; it said:\n{said}");
     }
 
     fn told(&self, text: &[u8]) -> String {
@@ -187,11 +195,20 @@ impl Running {
         self.stderr.read_to_end(&mut rest).expect("readable");
         let status = self.child.wait().expect("it is ours");
         self.said += &String::from_utf8_lossy(&rest);
+        folder.assert_tidy(&self.said);
         Finished {
             code: status.code(),
             stdout: folder.told(&stdout),
             stderr: folder.told(self.said.as_bytes()),
         }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that a failed test leaves; its reaper does the rest.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

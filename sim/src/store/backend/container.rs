@@ -6,9 +6,8 @@ use service::rng::{Rng, SystemRng};
 use testcontainers::{
     ContainerAsync, GenericImage, ImageExt, TestcontainersError,
     bollard::{
-        Docker,
-        models::PortBinding,
-        query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder},
+        Docker, errors::Error as DockerError, models::PortBinding,
+        query_parameters::RemoveContainerOptionsBuilder,
     },
     core::{IntoContainerPort, client::docker_client_instance, error::ClientError},
     runners::AsyncRunner,
@@ -294,14 +293,13 @@ impl Removal {
 
     /// Removes it at once, if it is there.
     async fn now(mut self) -> Result<(), BackendError> {
+        let removed = remove(&self.name).await;
         self.armed = false;
-        remove(&self.name)
-            .await
-            .map_err(|reason| BackendError::Container {
-                action: "remove",
-                image: image(),
-                reason: format!("{reason}; remove `{}` by hand", self.name),
-            })
+        removed.map_err(|reason| BackendError::Container {
+            action: "remove",
+            image: image(),
+            reason: format!("{reason}; remove `{}` by hand", self.name),
+        })
     }
 }
 
@@ -315,34 +313,41 @@ impl Drop for Removal {
         let removing = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             if let Ok(runtime) = runtime {
-                let _ = runtime.block_on(remove(&name));
+                // Connections of its own: those of the shared client live on another runtime.
+                let removing = async {
+                    let docker = Docker::connect_with_defaults().map_err(|error| error.to_string())?;
+                    remove_by(&docker, &name).await
+                };
+                let _ = runtime.block_on(in_time(removing));
             }
         });
         let _ = removing.join();
     }
 }
 
-/// Removes a container, if there is one of this name.
+/// Removes a container, if there is one of this name, by the client that all of a runtime share.
 ///
 /// # Errors
 /// What Docker says.
 pub async fn remove(name: &str) -> Result<(), String> {
     let removing = async {
-        // Connections of its own: those of the shared client live on another runtime.
-        let docker = Docker::connect_with_defaults().map_err(|error| error.to_string())?;
-        if docker
-            .inspect_container(name, None::<InspectContainerOptions>)
+        let docker = docker_client_instance()
             .await
-            .is_err()
-        {
-            return Ok(());
-        }
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        docker
-            .remove_container(name, Some(options))
-            .await
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        remove_by(&docker, name).await
     };
+    in_time(removing).await
+}
+
+async fn remove_by(docker: &Docker, name: &str) -> Result<(), String> {
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    match docker.remove_container(name, Some(options)).await {
+        Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        outcome => outcome.map_err(|error| error.to_string()),
+    }
+}
+
+async fn in_time(removing: impl Future<Output = Result<(), String>>) -> Result<(), String> {
     tokio::time::timeout(REMOVE_WITHIN, removing)
         .await
         .unwrap_or_else(|_| Err(format!("nothing came within {REMOVE_WITHIN:?}")))

@@ -8,6 +8,7 @@ use std::{
 use tokio::process::Command;
 
 use super::{BackendError, error::indented, local::VERSION, tools::Tools};
+use crate::reaper::TemporaryFolder;
 use crate::world::children::{Child, ChildSpec, Keep};
 
 /// What is resolved.
@@ -35,10 +36,7 @@ pub(super) async fn resolve(tools: &Tools) -> Result<PathBuf, BackendError> {
     let unusable = |action: String| move |source| BackendError::Io { action, source };
     let refused = format!("make the folder {}", parent.display());
     std::fs::create_dir_all(&parent).map_err(unusable(refused.clone()))?;
-    let work = tempfile::Builder::new()
-        .prefix(".resolving-")
-        .tempdir_in(&parent)
-        .map_err(unusable(refused))?;
+    let work = TemporaryFolder::within(&parent, ".resolving-").map_err(unusable(refused))?;
     let (pom, lib) = (work.path().join("pom.xml"), work.path().join("lib"));
     std::fs::write(&pom, POM).map_err(unusable(format!("write {}", pom.display())))?;
     run(tools, maven, &pom, &lib).await?;
