@@ -52,10 +52,13 @@ impl Played {
             let calls = Arc::clone(&calls);
             Arc::new(move |call| calls.lock().unwrap_or_else(PoisonError::into_inner).push(call))
         };
-        match mount(Arc::new(engine), clock, witness, HERE).await {
-            Ok(mounted) => Self { mounted, calls },
+        let mounted = match mount(Arc::new(engine), clock, witness, HERE).await {
+            Ok(mounted) => mounted,
             Err(error) => panic!("{error}"),
-        }
+        };
+        // It begins with the next whole millisecond, and what comes earlier came at 0.
+        tokio::time::sleep_until(clock.instant_of_wall(Duration::ZERO)).await;
+        Self { mounted, calls }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -338,7 +341,10 @@ async fn a_late_answer_is_whole_and_recorded_as_late() {
     let (status, ..) = get(&mut played.client().await, "/ping").await;
     assert!(status == 200 && before.elapsed() >= Duration::from_millis(40));
     let calls = played.ended(1).await;
-    assert!(calls[0].complete && calls[0].done_us - calls[0].at_us >= 40_000);
+    assert!(
+        calls[0].complete && calls[0].done_us - calls[0].at_us >= 40_000,
+        "{calls:?}"
+    );
 }
 
 #[tokio::test]
