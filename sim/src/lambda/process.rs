@@ -229,6 +229,14 @@ fn processes() -> impl Iterator<Item = (i32, PathBuf)> {
     entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
 }
 
+/// Whether a process still does something. One that has ended, and whose end nobody has asked for yet, does not.
+#[must_use]
+pub fn runs(id: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, state)| !state.starts_with('Z'))
+}
+
 /// What it and its descendants have begun. (A process of several threads may begin one by any of them.)
 fn descendants(id: i32) -> Vec<i32> {
     let mut found = Vec::new();

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs,
     os::unix::fs::PermissionsExt,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -121,11 +120,9 @@ fn text(outcome: &Outcome) -> &str {
     std::str::from_utf8(&outcome.payload).expect("text")
 }
 
-/// Whether a process lives. (One that nobody has waited for yet has a state of its own.)
+/// Whether the process lives whose id a script wrote down.
 fn runs(id: &str) -> bool {
-    let stat = fs::read_to_string(Path::new("/proc").join(id.trim()).join("stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    super::process::runs(id.trim().parse().expect("a process id"))
 }
 
 /// Waits until it is so: a signal takes a moment to come.

@@ -220,13 +220,6 @@ pub(crate) fn is_running(id: u32) -> bool {
     test_kill_process(pid_of(id)).is_ok()
 }
 
-/// Whether a process that has lost its parent does anything. Whoever has it now need not have asked how it ended.
-pub(crate) fn is_at_work(id: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, state)| !state.starts_with('Z'))
-}
-
 /// Waits until something is so.
 pub(crate) async fn becomes(mut is_so: impl FnMut() -> bool) {
     let so = async {

@@ -8,8 +8,10 @@ use std::{
 use tokio::process::Command;
 
 use super::{BackendError, error::indented, local::VERSION, tools::Tools};
-use crate::reaper::TemporaryFolder;
-use crate::world::children::{Child, ChildSpec, Keep};
+use crate::{
+    reaper::TemporaryFolder,
+    world::children::{Child, ChildSpec, Keep},
+};
 
 /// What is resolved.
 const POM: &str = include_str!("pom.xml");

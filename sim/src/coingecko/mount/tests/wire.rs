@@ -304,10 +304,11 @@ async fn who_asks_and_leaves_at_once_is_told_of() {
     }
     let calls = played.ended(30).await;
     assert_eq!((calls.len(), played.mounted.calls.begun()), (30, 30), "each once");
-    // A busy machine may be late with most of them, but is not with all.
-    let shortest_us = calls.iter().map(|call| call.done_us - call.at_us).min();
+    // A busy machine may be late with some of them.
+    let mut took_us: Vec<_> = calls.iter().map(|call| call.done_us - call.at_us).collect();
+    took_us.sort_unstable();
     assert!(
-        shortest_us < Some(1_000_000),
-        "not only when the connection ends: {shortest_us:?}"
+        took_us[took_us.len() / 2] < 1_000_000,
+        "not only when the connection ends: {took_us:?}"
     );
 }
