@@ -347,6 +347,15 @@ mod tests {
                 .expect("it is there")
         };
         let (mut leader, mut away) = (sleep("OTHER"), sleep("MARK"));
+        // A process is there a moment before its variables are.
+        let variables = format!("/proc/{}/environ", away.id());
+        let born = async {
+            while fs::read(&variables).unwrap_or_default().is_empty() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let waited = tokio::time::timeout(GONE_WITHIN, born).await;
+        waited.expect("it is started");
         let mut words = Vec::new();
         for word in [
             Word::Begun(Thing::Folder(not_left.clone())),
